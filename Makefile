@@ -1,0 +1,89 @@
+# gapsweep - see `make help`. Every object lives in build/FLAVOR/, so flavors never mix and need no clean.
+
+CC      ?= gcc
+FLAVOR  ?= release
+B       := build/$(FLAVOR)
+VERSION := 0.1.0
+ARCH    := $(shell uname -m)
+
+WARN    := -Wall -Wextra -Wshadow
+CFLAGS  ?= -O3 -g
+BASE    := -std=gnu11 -I. -D_GNU_SOURCE -DGAPSWEEP_VERSION='"$(VERSION)"' $(WARN) -fopenmp -ffp-contract=off -MMD -MP
+LDLIBS  := -lopenblas -lyaml -ljansson -lxxhash -lz -lm
+
+SAN_asan  := -fsanitize=address -fno-omit-frame-pointer -O1
+SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined -O1
+SAN_tsan  := -fsanitize=thread -O1
+SAN       := $(SAN_$(FLAVOR))
+
+# Kernel files are compiled once per instruction set and chosen at run time (engine/kernels/kernels.c).
+ISA_FLAGS_avx512   := -mavx512f -mavx512vl -mavx512bw -mavx512dq -mavx2 -mfma -mf16c -mprefer-vector-width=512
+ISA_FLAGS_avx2     := -mavx2 -mfma -mf16c
+ISA_FLAGS_baseline :=
+ISAS := baseline $(if $(filter x86_64,$(ARCH)),avx2 avx512)
+
+ENGINE_SRC := $(filter-out engine/kernels/kern_%,$(wildcard engine/*/*.c))
+KERN_SRC   := $(wildcard engine/kernels/kern_*.c)
+SWEEP_SRC  := $(filter-out sweep/main.c,$(wildcard sweep/*/*.c))
+ENGINE_OBJ := $(ENGINE_SRC:%.c=$(B)/%.o) $(foreach i,$(ISAS),$(KERN_SRC:%.c=$(B)/%.$(i).o))
+SWEEP_OBJ  := $(SWEEP_SRC:%.c=$(B)/%.o)
+UNIT_SRC   := $(wildcard tests/unit/test_*.c tests/parity/test_*.c)
+UNIT       := $(UNIT_SRC:%.c=$(B)/%)
+
+# Debian's packages: to build and run; for the charts; for the tests.
+PKG_BUILD := gcc libc6-dev libopenblas-openmp-dev libyaml-dev libjansson-dev libxxhash-dev zlib1g-dev
+PKG_CHART := gnuplot-nox fonts-dejavu-core
+PKG_TEST  := libcmocka-dev
+PKG_SAN   := clang libclang-rt-14-dev libomp-14-dev
+PKG_LINT  := clang-format cppcheck
+
+.DEFAULT_GOAL := help
+.PHONY: help all demo test check unit cli parity bench asan ubsan tsan fmt lint layers install clean deps deps-test
+.SECONDARY:
+
+help:                ## this list
+	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+all: gapsweep        ## build ./gapsweep (needs the packages: make deps)
+
+deps:                ## install what building and running needs (apt-get)
+	@tests/need.sh $(PKG_BUILD) $(PKG_CHART)
+
+deps-test:
+	@tests/need.sh $(PKG_BUILD) $(PKG_CHART) $(PKG_TEST)
+
+gapsweep: $(B)/gapsweep
+	@cp -f $< $@
+
+$(B)/gapsweep: $(B)/sweep/main.o $(B)/libsweep.a $(B)/libengine.a
+	$(CC) $(SAN) -fopenmp -o $@ $^ $(LDLIBS)
+
+$(B)/libengine.a: $(ENGINE_OBJ)
+	@rm -f $@ && ar rcs $@ $^
+$(B)/libsweep.a: $(SWEEP_OBJ)
+	@rm -f $@ && ar rcs $@ $^
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(CFLAGS) $(SAN) -c -o $@ $<
+
+define kern_rule
+$(B)/engine/kernels/kern_%.$(1).o: engine/kernels/kern_%.c
+	@mkdir -p $$(@D)
+	$(CC) $(BASE) $(CFLAGS) $(SAN) -ffp-contract=fast $(ISA_FLAGS_$(1)) -DKERN_ISA=$(1) -DKERN_$(1)=1 -c -o $$@ $$<
+endef
+$(foreach i,$(ISAS),$(eval $(call kern_rule,$(i))))
+
+$(B)/tests/%: $(B)/tests/%.o $(B)/libsweep.a $(B)/libengine.a
+	$(CC) $(SAN) -fopenmp -o $@ $^ -lcmocka $(LDLIBS)
+
+test: deps-test      ## everything that must hold: units, command line, parity with PyTorch
+	@$(MAKE) --no-print-directory check
+
+check: gapsweep $(UNIT)
+	@tests/run.sh $(B)
+
+clean:               ## remove what was built (never results/)
+	rm -rf build gapsweep
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,55 @@
+/*
+ * field.h - a described struct member: the one place where a setting's name, type, default, range and help stand.
+ *
+ * A .def file lists the settings of one struct (engine/train/hyper.def, engine/net/model.def); the struct and a table
+ * of these descriptions are both made from it. The grid loader reads keys, ranges and defaults from the table, and
+ * --help, the JSON Schema, the csv columns and a trial's key are written from it.
+ */
+#ifndef ENGINE_BASE_FIELD_H
+#define ENGINE_BASE_FIELD_H
+
+#include <stddef.h>
+
+enum field_kind {
+	FIELD_REAL, /* double */
+	FIELD_INT,  /* int */
+	FIELD_BOOL, /* int 0 or 1 */
+	FIELD_ENUM, /* int: index into names */
+	FIELD_PAIR, /* double[2], written [a, b] */
+};
+
+struct field {
+	const char *name;
+	enum field_kind kind;
+	size_t offset;     /* of the member in its struct */
+	double def[2];     /* default; a NAN stands for "decided by another setting" and help says by which */
+	double min, max;   /* both inclusive, but see open_max */
+	int open_max;      /* 1: max itself is out of range (a beta of 1, a dropout of 1) */
+	const char *names; /* FIELD_ENUM: the words, separated by single spaces */
+	const char *help;
+};
+
+/* The field called name in a table of n, or NULL. */
+const struct field *field_find(const struct field *table, int n, const char *name);
+
+/* Sets every member of *obj to its default. */
+void field_defaults(const struct field *table, int n, void *obj);
+
+/* Index of word in an enum field's names, or -1. */
+int field_enum_index(const struct field *f, const char *word);
+
+/* Word number i of an enum field, in out[size] (cut if too long; empty if there is none). */
+void field_enum_word(const struct field *f, int i, char *out, size_t size);
+
+/* Member access: any kind but PAIR as a double (set rounds to int where the member is one). Does not check ranges. */
+double field_get(const struct field *f, const void *obj);
+void field_set(const struct field *f, void *obj, double value);
+
+/* PAIR member access. */
+const double *field_pair(const struct field *f, const void *obj);
+void field_set_pair(const struct field *f, void *obj, double a, double b);
+
+/* 1 if value is within the field's range (for FIELD_INT also whole). NAN is never in range. */
+int field_in_range(const struct field *f, double value);
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * data.h - inside the engine: a data set's samples, batch by batch. dataset_open() and friends are in engine.h.
+ *
+ * A struct dataset holds the selected samples as they were in the file (uint8 or float32) in one block, and their
+ * labels; it never changes after opening. Conversion to the network's input happens a batch at a time.
+ */
+#ifndef ENGINE_DATA_DATA_H
+#define ENGINE_DATA_DATA_H
+
+#include "engine/engine.h"
+
+/*
+ * Samples index[0..n-1] (positions in the selected set) into x [n][h][w][c] float32 and their labels into y [n].
+ * uint8 values become (v / 255 - mean[c]) / std[c] in float32 arithmetic, in that order, as torchvision's ToTensor and
+ * Normalize do (mean and std rounded to float32 first); float32 values (v - mean[c]) / std[c]. index NULL: samples
+ * first, first+1, ...
+ */
+void dataset_gather(const struct dataset *d, float *x, int32_t *y, const uint32_t *index, int64_t first, int n);
+
+/* How one reader hands over what it found; the loader in data.c selects from it. All blocks are malloc'ed. */
+struct raw_samples {
+	int64_t n;
+	int c, h, w;
+	bool is_float;      /* values: float32 [n][h][w][c], else uint8 [n][h][w][c] */
+	void *values;
+	int64_t *label;     /* [n] */
+};
+int idx_read(struct raw_samples *raw, const struct data_spec *spec, struct err *e);
+int npy_read(struct raw_samples *raw, const struct data_spec *spec, struct err *e);
+int fake_read(struct raw_samples *raw, const struct data_spec *spec, struct err *e);
+
+#endif

@@ -1,0 +1,190 @@
+/*
+ * engine.h - the one header of the engine that the program includes: data sets, weights, and training trials.
+ *
+ * The engine reads data and weights files and writes weights; nothing else. It never prints, never exits, and starts
+ * no threads of its own. A `struct dataset` and a `struct weights` never change after opening, so any number of trials
+ * may read one at the same time; a `struct trial` belongs to one thread at a time.
+ *
+ * Same settings, same seed, same bits: a trial's figures depend on nothing but its trial_spec and the kernels in use
+ * (engine_kernels()), never on what runs beside it.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+#include "engine/base/field.h"
+
+#define ENGINE_MAX_GROUPS 16
+#define ENGINE_NAME_MAX   32   /* bytes of a group's name, with the NUL */
+#define ENGINE_CHANNELS   1024 /* most channels that can be normalised one by one */
+/* Raised whenever a change of the engine changes any figure it computes; part of every trial's key. */
+#define ENGINE_NUMERICS_VERSION 1
+
+/* Once, before anything else and before any parallel region: picks the kernels, quiets BLAS's own threads. */
+int engine_init(struct err *e);
+/* "avx512", "avx2" or "baseline", after engine_init(); GAPSWEEP_ISA in the environment can ask for a lesser one. */
+const char *engine_kernels(void);
+/* One line that names the BLAS in use ("OpenBLAS 0.3.21 ... Haswell"), for manifests. */
+const char *engine_blas(void);
+
+/* ---- data ------------------------------------------------------------------------------------------------- */
+
+enum data_kind { DATA_NONE, DATA_IDX, DATA_NPY, DATA_FAKE };
+
+/* Where samples come from and which of them are taken. Strings and arrays are the caller's and may go after opening. */
+struct data_spec {
+	enum data_kind kind;
+	const char *images, *labels; /* DATA_IDX, DATA_NPY: paths; IDX may be gzipped */
+	int fake_n, fake_classes;    /* DATA_FAKE: torchvision.datasets.FakeData's size, num_classes ... */
+	int fake_shape[3];           /* ... image_size as C, H, W ... */
+	uint64_t fake_seed;          /* ... and random_offset's part: another seed, other images */
+	/*
+	 * Selection, in this order: (1) keep only samples whose label is in classes[] and renumber labels to the
+	 * position in that list; (2) drop the first `offset` samples - of each class where per_class is given, else of
+	 * the whole; (3) keep at most per_class of each class, in file order; (4) keep at most `limit` in all.
+	 * 0 (n_classes, per_class, limit) means no such cut. File order stays.
+	 */
+	int n_classes;
+	const int *classes;
+	int64_t offset, per_class, limit;
+	/* (x - mean[c]) / std[c] on values scaled to 0..1 (uint8) or as is (float32); n_norm 0 (none), 1 or channels. */
+	int n_norm;
+	const double *mean, *std;
+};
+
+struct dataset_info {
+	int64_t n;     /* samples after selection */
+	int c, h, w;   /* shape of one */
+	int classes;   /* largest label + 1; with data_spec.classes, how many were listed */
+	size_t bytes;  /* memory held */
+	char hash[33]; /* hex digest of the selected samples, labels, shape and normalisation: what a trial sees */
+};
+
+struct dataset;
+/* Reads, checks and selects. On failure *d is NULL and e names the file and what is wrong. */
+int dataset_open(struct dataset **d, const struct data_spec *spec, struct err *e);
+const struct dataset_info *dataset_info(const struct dataset *d);
+void dataset_free(struct dataset *d);
+
+/* ---- weights ---------------------------------------------------------------------------------------------- */
+
+struct weights; /* named float32 tensors in PyTorch's layout */
+/* Reads a safetensors file (F32, F16, BF16, F64; integer tensors are skipped). */
+int weights_open(struct weights **w, const char *path, struct err *e);
+const char *weights_hash(const struct weights *w); /* hex digest of all names, shapes and values */
+void weights_free(struct weights *w);
+
+/* ---- what a trial is made from ---------------------------------------------------------------------------- */
+
+/* The members of the two .def files, each a double, int or double[2]. */
+#define REAL(name, def, min, max, help)         double name;
+#define INT(name, def, min, max, help)          int name;
+#define BOOL(name, def, help)                   int name;
+#define ENUM(name, def, names, help)            int name;
+#define PAIR(name, def0, def1, min, max, help)  double name[2];
+struct hyper {
+#include "engine/train/hyper.def"
+};
+struct model_spec {
+#include "engine/net/model.def"
+	bool head_keep; /* load the head from the weights file too, instead of a new one */
+};
+#undef REAL
+#undef INT
+#undef BOOL
+#undef ENUM
+#undef PAIR
+extern const struct field hyper_fields[], model_fields[];
+extern const int n_hyper_fields, n_model_fields;
+
+enum optimizer { OPTIM_SGD, OPTIM_ADAM, OPTIM_ADAMW }; /* the order of hyper.def's words */
+
+/* Puts the optimizer's own default wherever a NAN stands (weight_decay). */
+void hyper_resolve(struct hyper *h);
+/* Rules between settings (nesterov needs momentum, ...): 0, or ERR_CONFIG with a message that names the setting. */
+int hyper_check(const struct hyper *h, struct err *e);
+
+/* A parameter group: the tensors whose names match one of its patterns (fnmatch's * ? []); the last matching
+ * group in the list wins. A tensor that no group matches is an error (its name is told). */
+struct group_spec {
+	char name[ENGINE_NAME_MAX];
+	int n_patterns;
+	const char *const *patterns;
+};
+
+/* Name of the head's module for an architecture: "fc" for the ResNets, "fc2" for cnn and mlp. */
+const char *model_head(int arch);
+
+struct trial_spec {
+	const struct model_spec *model;
+	const struct weights *weights; /* NULL: random start, PyTorch's or torchvision's, from the seed */
+	const struct dataset *train, *val;
+	struct hyper hyper;
+	int n_groups;
+	const struct group_spec *groups;
+	double group_lr[ENGINE_MAX_GROUPS];           /* NAN: hyper.lr; 0 freezes the group */
+	double group_weight_decay[ENGINE_MAX_GROUPS]; /* NAN: hyper.weight_decay */
+	uint64_t seed;                                /* new tensors' start values, order of samples, dropout */
+};
+
+/* ---- running one ------------------------------------------------------------------------------------------- */
+
+struct group_row {
+	double lr;           /* the rate in force in this epoch */
+	double grad_norm;    /* mean over steps of the L2 norm of the group's gradient; NAN if frozen (not computed) */
+	double update_ratio; /* mean over steps of |update| / |weights|; 0 if frozen */
+	double drift;        /* after the epoch: |w - start| / |start| (L2), start = pretrained or initial values */
+};
+
+/* One epoch's figures; accuracies are fractions, losses mean cross-entropies in nats. */
+struct epoch_row {
+	int epoch;                                                     /* 1 .. epochs */
+	double train_loss, train_acc;                                  /* running: in train mode, before each step */
+	double train_eval_loss, train_eval_acc;                        /* clean: eval mode, after the epoch */
+	double val_loss, val_acc;                                      /* eval mode, after the epoch */
+	struct group_row group[ENGINE_MAX_GROUPS];
+	double train_s, eval_s;                                        /* wall seconds: never part of a compared table */
+};
+
+enum trial_status { TRIAL_RUNNING, TRIAL_COMPLETE, TRIAL_DIVERGED, TRIAL_STOPPED };
+
+struct trial;
+/* Builds the network, loads the weights, allocates everything the trial will ever need. *t is NULL on failure. */
+int trial_new(struct trial **t, const struct trial_spec *spec, struct err *e);
+void trial_free(struct trial *t);
+/* Bytes that trial_new() would allocate, without allocating them; 0 and e filled in on a bad spec. */
+size_t trial_bytes(const struct trial_spec *spec, struct err *e);
+
+/*
+ * Trains and evaluates one epoch, then fills *row. *status: TRIAL_RUNNING (more epochs to go), TRIAL_COMPLETE (that was
+ * the last), TRIAL_DIVERGED (a loss or weight became NaN or infinite: row holds this epoch's figures as far as known,
+ * else NAN), TRIAL_STOPPED (*stop became true: the state stands after the last whole step, row is not filled; a later
+ * call goes on there). stop may be NULL. Returns ERR_SOFTWARE if a group with a rate did not move, or a frozen one did.
+ */
+int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *status, const atomic_bool *stop,
+		struct err *e);
+
+/* One bit a validation sample, bit i%8 of byte i/8: right in the last evaluation. (n+7)/8 bytes, owned by t. */
+const uint8_t *trial_correct(const struct trial *t);
+
+/*
+ * The whole state between two steps (weights, statistics, optimizer, position in the run) as one block of bytes,
+ * valid for a trial made from an equal spec by the same build. trial_set_state() refuses another size or a block
+ * whose head does not fit (ERR_DATA) and leaves t untouched then.
+ */
+size_t trial_state_bytes(const struct trial *t);
+void trial_get_state(const struct trial *t, void *block);
+int trial_set_state(struct trial *t, const void *block, size_t bytes, struct err *e);
+
+/* Writes all tensors (weights and running statistics) as safetensors in PyTorch's layout, atomically (temp + rename). */
+int trial_save(const struct trial *t, const char *path, struct err *e);
+
+/* What the trial's groups hold, for the plan and for people: tensors and elements of group g. */
+void trial_group_size(const struct trial *t, int g, int *tensors, int64_t *elements);
+
+#endif

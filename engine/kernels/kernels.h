@@ -1,0 +1,136 @@
+/*
+ * kernels.h - the arithmetic of a network: forward and backward of every layer kind, on plain arrays.
+ *
+ * Layout: activations are NHWC float32 ([n][h][w][c], c fastest); convolution weights [r][s][c][k] (k = output channels
+ * fastest); linear weights [out][in] as in PyTorch; gradients like what they are gradients of. Names: N images, H W C
+ * input, K output channels, R S kernel rows and columns, P Q output rows and columns, M = N*H*W rows of a channel.
+ *
+ * No function here allocates, fails, or keeps state: workspace comes from the caller, sized by *_workspace() (floats;
+ * 0 is possible). Outputs before inputs. Results are a function of the arguments alone: fixed order of every sum, one
+ * thread. Pointers are 64-byte aligned at the start of each tensor; ws likewise. NaN and Inf propagate as IEEE says.
+ * Files kern_*.c are compiled once per instruction set (see kernels.c) and chosen at run time.
+ */
+#ifndef ENGINE_KERNELS_KERNELS_H
+#define ENGINE_KERNELS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/base/err.h"
+
+/* Picks the instruction set: the best the machine has, or GAPSWEEP_ISA=avx512|avx2|baseline (ERR_USAGE if the machine
+ * lacks it or the word is unknown). Sets BLAS to one thread. Called once by engine_init(). */
+int kernels_init(struct err *e);
+const char *kernels_isa(void);
+const char *kernels_blas(void);
+
+/* ---- convolution (torch.nn.functional.conv2d, groups 1, dilation 1) ---- */
+
+struct conv_shape {
+	int h, w, c;        /* input map */
+	int k, r, s;        /* output channels, kernel */
+	int stride, pad;
+	int p, q;           /* output map: (h + 2 pad - r) / stride + 1, ... */
+};
+/* What follows the sum, in this order; used in evaluation, where BatchNorm is folded into w and bias. */
+struct conv_tail {
+	const float *bias;  /* [k] or NULL */
+	const float *add;   /* [n][p][q][k] or NULL: residual */
+	bool relu;
+};
+size_t conv_workspace(const struct conv_shape *cs, int n); /* floats, enough for each of the three for up to n images */
+/* y [n][p][q][k]; tail may be NULL */
+void conv_forward(float *y, const float *x, const float *w, const struct conv_shape *cs, int n,
+		  const struct conv_tail *tail, float *ws);
+/* dx [n][h][w][c]: overwritten, or added to where accumulate */
+void conv_backward_data(float *dx, const float *dy, const float *w, const struct conv_shape *cs, int n,
+			bool accumulate, float *ws);
+/* dw [r][s][c][k] overwritten; db [k] overwritten, may be NULL */
+void conv_backward_weights(float *dw, float *db, const float *dy, const float *x, const struct conv_shape *cs, int n,
+			   float *ws);
+
+/* ---- BatchNorm2d, with the residual add and the ReLU that follow it in a ResNet (both optional) ---- */
+
+/*
+ * z = act(gamma * (y - mean) * rstd + beta [+ add]), M rows of C channels, act = ReLU where relu.
+ * Train mode: mean, rstd [c] are written (batch mean; 1 / sqrt(biased variance + eps)) and running_mean, running_var
+ * move by momentum towards the batch's (unbiased variance), as torch.nn.BatchNorm2d. Variance by a second pass or by
+ * blocks combined in double (Chan et al. 1979), never E[x^2] - m^2 in float. M == 1 in train mode: caller refuses.
+ */
+void bn_forward_train(float *z, float *mean, float *rstd, float *running_mean, float *running_var, const float *y,
+		      const float *gamma, const float *beta, const float *add, bool relu, int64_t m, int c, float eps,
+		      float momentum);
+/* Eval mode (and freeze_bn in training): mean, rstd are given. */
+void bn_forward_eval(float *z, const float *y, const float *mean, const float *rstd, const float *gamma,
+		     const float *beta, const float *add, bool relu, int64_t m, int c);
+/*
+ * dz -> dy, dgamma, dbeta, and dadd (the residual's gradient; NULL where there was no add). With relu, dz counts only
+ * where z > 0. batch_stats: mean and rstd were the batch's own (train mode), else constants. dy may be NULL (frozen
+ * below); dgamma and dbeta may both be NULL (frozen). dy may alias dz. dadd may alias dz only if dy does not.
+ * dy and dadd are overwritten; where accumulate_add, dadd is added to.
+ */
+void bn_backward(float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz, const float *z, const float *y,
+		 const float *mean, const float *rstd, const float *gamma, bool relu, bool batch_stats,
+		 bool accumulate_add, int64_t m, int c);
+
+/* ---- linear (torch.nn.functional.linear): y [n][o] = x [n][d] w^T [o][d] + b; OpenBLAS, gemm.c alone ---- */
+
+void linear_forward(float *y, const float *x, const float *w, const float *b, int n, int d, int o);
+/* dx [n][d], may be NULL; dw [o][d], db [o], may both be NULL; all overwritten */
+void linear_backward(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w, int n, int d,
+		     int o);
+
+/* ---- pooling, on [n][h][w][c] ---- */
+
+struct pool_shape {
+	int h, w, c;
+	int r, stride, pad; /* square window */
+	int p, q;           /* output map, floor mode */
+};
+/* torch max_pool2d: padding counts as -inf, the first largest wins, a NaN wins; arg [n][p][q][c] = window index */
+void maxpool_forward(float *y, uint8_t *arg, const float *x, const struct pool_shape *ps, int n);
+void maxpool_backward(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int n);
+/* torch avg_pool2d with count_include_pad=True */
+void avgpool_forward(float *y, const float *x, const struct pool_shape *ps, int n);
+void avgpool_backward(float *dx, const float *dy, const struct pool_shape *ps, int n);
+/* adaptive_avg_pool2d(1): y [n][c] = mean over hw */
+void global_avgpool_forward(float *y, const float *x, int n, int hw, int c);
+void global_avgpool_backward(float *dx, const float *dy, int n, int hw, int c);
+
+/* ---- elementwise ---- */
+
+void relu_forward(float *y, const float *x, int64_t n);                   /* y may alias x */
+void relu_backward(float *dx, const float *dy, const float *y, int64_t n); /* dx may alias dy; passes where y > 0 */
+void add_forward(float *y, const float *a, const float *b, int64_t n);    /* y may alias a */
+/* y = x * mask / (1-p) (torch dropout in train mode): mask[i] 0 or 1 is the caller's; p < 1; y may alias x.
+ * The backward pass is the same call on the gradient. */
+void dropout_apply(float *y, const float *x, const uint8_t *mask, float p, int64_t n);
+
+/* ---- cross-entropy on logits (torch.nn.functional.cross_entropy) ---- */
+
+/*
+ * Rows of `classes` logits, labels in 0..classes-1. loss[i] = the sample's cross-entropy with label_smoothing;
+ * correct[i] = 1 if the first largest logit is the label's (0 if any logit is NaN). If dlogits is not NULL it gets the
+ * gradient of the mean loss over n. Log-sum-exp shifted by the maximum.
+ */
+void cross_entropy(double *loss, uint8_t *correct, float *dlogits, const float *logits, const int32_t *label, int n,
+		   int classes, float label_smoothing);
+
+/* ---- optimizer steps on one tensor of n elements ---- */
+
+/* Sums over the tensor that the caller adds up into a group's figures. */
+struct step_sums {
+	double grad2, update2, weight2; /* sum of g^2 (before weight decay), of (w_new - w_old)^2, of w_old^2 */
+};
+/* torch.optim.SGD: buf is the momentum buffer (NULL if momentum is 0); first: buf starts as the gradient itself */
+void sgd_step(float *w, float *buf, const float *g, int64_t n, float lr, float momentum, float dampening, bool nesterov,
+	      float weight_decay, bool first, struct step_sums *sums);
+/* torch.optim.Adam / AdamW (decoupled): m, v and, for amsgrad, vmax (else NULL); step counts from 1. Bias corrections
+ * are computed in double from betas as PyTorch's single-tensor code does; eps is added after sqrt(v)/sqrt(bc2). */
+void adam_step(float *w, float *m, float *v, float *vmax, const float *g, int64_t n, double lr, double beta1,
+	       double beta2, double eps, double weight_decay, bool decoupled, int64_t step, struct step_sums *sums);
+/* Sum of (a - b)^2, and of b^2, in double. */
+void distance_sums(double *diff2, double *norm2, const float *a, const float *b, int64_t n);
+
+#endif

@@ -1,0 +1,151 @@
+/* file.c - see file.h */
+#include "sweep/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int path_join(char *out, size_t size, const char *dir, const char *name, struct err *e)
+{
+	if ((size_t)snprintf(out, size, "%s/%s", dir, name) >= size)
+		return err_set(e, ERR_CANTCREAT, "%s/%s: path too long", dir, name);
+	return 0;
+}
+
+int file_read(char **bytes, size_t *n, const char *path, size_t cap, struct err *e)
+{
+	size_t room = 1 << 16;
+	char *block = malloc(room);
+	size_t got = 0;
+	ssize_t r = 0;
+	int rc = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		rc = err_set(e, ERR_NOINPUT, "%s: %s", path, strerror(errno));
+	else if (!block)
+		rc = err_set(e, ERR_NOMEM, "%s: out of memory", path);
+	while (!rc) {
+		r = read(fd, block + got, room - got - 1);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			break;
+		got += (size_t)r;
+		if (got > cap) {
+			rc = err_set(e, ERR_DATA, "%s: larger than %zu bytes", path, cap);
+		} else if (got == room - 1) {
+			char *more = realloc(block, room *= 2);
+
+			if (more)
+				block = more;
+			else
+				rc = err_set(e, ERR_NOMEM, "%s: out of memory", path);
+		}
+	}
+	if (!rc && r < 0)
+		rc = err_set(e, ERR_NOINPUT, "%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (rc) {
+		free(block);
+		return rc;
+	}
+	block[got] = 0;
+	*bytes = block;
+	*n = got;
+	return 0;
+}
+
+static int io_failed(struct err *e, const char *path)
+{
+	return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+static int write_all(int fd, const char *bytes, size_t n)
+{
+	while (n) {
+		ssize_t w = write(fd, bytes, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -1;
+		bytes += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+static int sync_directory_of(const char *path, struct err *e)
+{
+	char copy[PATH_MAX];
+	int rc = 0;
+	int fd;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd))
+		rc = io_failed(e, path);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* A whole, synced temp file beside path; its name in temp. */
+static int write_temp(char temp[PATH_MAX], const char *path, const void *bytes, size_t n, struct err *e)
+{
+	static atomic_uint serial;
+	int rc = 0;
+	int fd;
+
+	if (snprintf(temp, PATH_MAX, "%s.%ld-%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1)) >= PATH_MAX)
+		return err_set(e, ERR_CANTCREAT, "%s: path too long", path);
+	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		return err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+	if (write_all(fd, bytes, n) || fsync(fd))
+		rc = io_failed(e, path);
+	if (close(fd) && !rc)
+		rc = io_failed(e, path);
+	if (rc)
+		unlink(temp);
+	return rc;
+}
+
+int file_replace(const char *path, const void *bytes, size_t n, struct err *e)
+{
+	char temp[PATH_MAX];
+	int rc = write_temp(temp, path, bytes, n, e);
+
+	if (rc)
+		return rc;
+	if (rename(temp, path)) {
+		rc = io_failed(e, path);
+		unlink(temp);
+		return rc;
+	}
+	return sync_directory_of(path, e);
+}
+
+int file_publish(const char *path, const void *bytes, size_t n, int *won, struct err *e)
+{
+	char temp[PATH_MAX];
+	int rc = write_temp(temp, path, bytes, n, e);
+
+	*won = 0;
+	if (rc)
+		return rc;
+	*won = !link(temp, path);
+	if (!*won && errno != EEXIST)
+		rc = io_failed(e, path);
+	unlink(temp);
+	return rc ? rc : sync_directory_of(path, e);
+}

@@ -1,0 +1,24 @@
+/*
+ * file.h - whole files: read at once, replaced atomically.
+ */
+#ifndef SWEEP_BASE_FILE_H
+#define SWEEP_BASE_FILE_H
+
+#include <stddef.h>
+
+#include "engine/base/err.h"
+
+/* Reads a whole file of at most `cap` bytes into a malloc'ed block with a NUL behind it (ERR_NOINPUT, ERR_NOMEM). */
+int file_read(char **bytes, size_t *n, const char *path, size_t cap, struct err *e);
+
+/* Replaces path by these bytes: temp file beside it (unique to this process), write, fsync, rename, fsync of the
+ * directory. On failure nothing has changed (ERR_CANTCREAT, ERR_IO). */
+int file_replace(const char *path, const void *bytes, size_t n, struct err *e);
+
+/* The same, but only if path does not exist yet (link(2)): *won says whether ours stands there now. */
+int file_publish(const char *path, const void *bytes, size_t n, int *won, struct err *e);
+
+/* Joins into out[size]; ERR_CANTCREAT if it does not fit. */
+int path_join(char *out, size_t size, const char *dir, const char *name, struct err *e);
+
+#endif
