@@ -22,7 +22,7 @@ ISA_FLAGS_avx2     := -mavx2 -mfma -mf16c
 ISA_FLAGS_baseline :=
 ISAS := baseline $(if $(filter x86_64,$(ARCH)),avx2 avx512)
 
-ENGINE_SRC := $(filter-out engine/kernels/kern_%,$(wildcard engine/*/*.c))
+ENGINE_SRC := $(filter-out engine/kernels/kern_%,$(wildcard engine/*.c engine/*/*.c))
 KERN_SRC   := $(wildcard engine/kernels/kern_*.c)
 SWEEP_SRC  := $(filter-out sweep/main.c,$(wildcard sweep/*/*.c))
 ENGINE_OBJ := $(ENGINE_SRC:%.c=$(B)/%.o) $(foreach i,$(ISAS),$(KERN_SRC:%.c=$(B)/%.$(i).o))

@@ -82,11 +82,11 @@ void weights_free(struct weights *w);
 /* ---- what a trial is made from ---------------------------------------------------------------------------- */
 
 /* The members of the two .def files, each a double, int or double[2]. */
-#define REAL(name, def, min, max, help)         double name;
-#define INT(name, def, min, max, help)          int name;
-#define BOOL(name, def, help)                   int name;
-#define ENUM(name, def, names, help)            int name;
-#define PAIR(name, def0, def1, min, max, help)  double name[2];
+#define REAL(name, def, min, max, help)        double name;
+#define INT(name, def, min, max, help)         int name;
+#define BOOL(name, def, help)                  int name;
+#define ENUM(name, def, names, help)           int name;
+#define PAIR(name, def0, def1, min, max, help) double name[2];
 struct hyper {
 #include "engine/train/hyper.def"
 };
@@ -143,12 +143,12 @@ struct group_row {
 
 /* One epoch's figures; accuracies are fractions, losses mean cross-entropies in nats. */
 struct epoch_row {
-	int epoch;                                                     /* 1 .. epochs */
-	double train_loss, train_acc;                                  /* running: in train mode, before each step */
-	double train_eval_loss, train_eval_acc;                        /* clean: eval mode, after the epoch */
-	double val_loss, val_acc;                                      /* eval mode, after the epoch */
+	int epoch;                              /* 1 .. epochs */
+	double train_loss, train_acc;           /* running: in train mode, before each step */
+	double train_eval_loss, train_eval_acc; /* clean: eval mode, after the epoch */
+	double val_loss, val_acc;               /* eval mode, after the epoch */
 	struct group_row group[ENGINE_MAX_GROUPS];
-	double train_s, eval_s;                                        /* wall seconds: never part of a compared table */
+	double train_s, eval_s; /* wall seconds: never part of a compared table */
 };
 
 enum trial_status { TRIAL_RUNNING, TRIAL_COMPLETE, TRIAL_DIVERGED, TRIAL_STOPPED };
@@ -181,7 +181,7 @@ size_t trial_state_bytes(const struct trial *t);
 void trial_get_state(const struct trial *t, void *block);
 int trial_set_state(struct trial *t, const void *block, size_t bytes, struct err *e);
 
-/* Writes all tensors (weights and running statistics) as safetensors in PyTorch's layout, atomically (temp + rename). */
+/* Writes all tensors (weights, running statistics) as safetensors in PyTorch's layout, atomically (temp + rename). */
 int trial_save(const struct trial *t, const char *path, struct err *e);
 
 /* What the trial's groups hold, for the plan and for people: tensors and elements of group g. */

@@ -1,0 +1,301 @@
+/* net.c - running a net: forward, backward, evaluation (see net.h) */
+#include "engine/net/net.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/rng.h"
+
+static float *weight(const struct net *net, int param)
+{
+	return param < 0 ? NULL : net->w + net->param[param].at;
+}
+
+static float *gradient(const struct net *net, int param)
+{
+	return param < 0 ? NULL : net->g + net->param[param].at;
+}
+
+static int64_t pixels(const struct node *n, int images)
+{
+	return (int64_t)images * n->h * n->w;
+}
+
+float *net_input(struct net *net)
+{
+	return net->node[0].out;
+}
+
+float *net_eval_input(struct net *net)
+{
+	return net->node[0].eval_out;
+}
+
+float *net_logits_grad(struct net *net)
+{
+	return net->node[net->n_nodes - 1].grad;
+}
+
+/* ---- forward, train mode ---- */
+
+static void running_rstd(float *rstd, const float *var, int c)
+{
+	for (int i = 0; i < c; i++)
+		rstd[i] = 1.0f / sqrtf(var[i] + BN_EPS);
+}
+
+static void forward_bn(struct net *net, struct node *n, int images)
+{
+	const float *y = net->node[n->in].out;
+	const float *add = n->add < 0 ? NULL : net->node[n->add].out;
+	const float *gamma = weight(net, n->weight);
+	const float *beta = weight(net, n->bias);
+	float *mean = weight(net, n->mean);
+	float *var = weight(net, n->var);
+
+	if (!net->freeze_bn) {
+		bn_forward_train(n->out, n->saved_mean, n->saved_rstd, mean, var, y, gamma, beta, add, n->relu,
+				 pixels(n, images), n->c, BN_EPS, BN_MOMENTUM);
+		return;
+	}
+	memcpy(n->saved_mean, mean, (size_t)n->c * sizeof(float));
+	running_rstd(n->saved_rstd, var, n->c);
+	bn_forward_eval(n->out, y, n->saved_mean, n->saved_rstd, gamma, beta, add, n->relu, pixels(n, images), n->c);
+}
+
+static void forward_dropout(struct net *net, struct node *n, int images, const struct batch_id *id)
+{
+	const int64_t each = (int64_t)n->h * n->w * n->c;
+
+	for (int i = 0; i < images; i++)
+		rng_mask(n->mask + i * each, each, (double)net->dropout, id->seed, RNG_DROPOUT,
+			 (uint64_t)id->epoch << 32 | id->sample[i]);
+	dropout_apply(n->out, net->node[n->in].out, n->mask, net->dropout, images * each);
+}
+
+static void forward_node(struct net *net, struct node *n, int images, const struct batch_id *id)
+{
+	const struct node *x = &net->node[n->in];
+
+	switch (n->op) {
+	case OP_INPUT:
+		break;
+	case OP_CONV:
+		conv_forward(n->out, x->out, weight(net, n->weight), &n->conv, images,
+			     &(struct conv_tail){.bias = weight(net, n->bias)}, net->workspace);
+		break;
+	case OP_BN:
+		forward_bn(net, n, images);
+		break;
+	case OP_RELU:
+		relu_forward(n->out, x->out, pixels(n, images) * n->c);
+		break;
+	case OP_MAXPOOL:
+		maxpool_forward(n->out, n->mask, x->out, &n->pool, images);
+		break;
+	case OP_GAP:
+		global_avgpool_forward(n->out, x->out, images, x->h * x->w, x->c);
+		break;
+	case OP_DROPOUT:
+		forward_dropout(net, n, images, id);
+		break;
+	case OP_LINEAR:
+		linear_forward(n->out, x->out, weight(net, n->weight), weight(net, n->bias), images, x->h * x->w * x->c,
+			       n->c);
+		break;
+	}
+}
+
+const float *net_forward_train(struct net *net, int n, const struct batch_id *id)
+{
+	for (int i = 1; i < net->n_nodes; i++)
+		forward_node(net, &net->node[i], n, id);
+	return net->node[net->n_nodes - 1].out;
+}
+
+/* ---- backward ---- */
+
+static bool trained(const struct net *net, const struct node *n)
+{
+	return net->param[n->weight].trained || (n->bias >= 0 && net->param[n->bias].trained);
+}
+
+static void backward_conv(struct net *net, struct node *n, int images)
+{
+	struct node *x = &net->node[n->in];
+
+	if (trained(net, n))
+		conv_backward_weights(gradient(net, n->weight), gradient(net, n->bias), n->grad, x->out, &n->conv,
+				      images, net->workspace);
+	if (x->needs_grad)
+		conv_backward_data(x->grad, n->grad, weight(net, n->weight), &n->conv, images, n->add_to_in,
+				   net->workspace);
+}
+
+static void backward_bn(struct net *net, struct node *n, int images)
+{
+	struct node *x = &net->node[n->in];
+	bool own = trained(net, n);
+	float *add_grad = n->add < 0 ? NULL : net->node[n->add].grad;
+
+	bn_backward(x->grad, own ? gradient(net, n->weight) : NULL, own ? gradient(net, n->bias) : NULL, add_grad,
+		    n->grad, n->out, x->out, n->saved_mean, n->saved_rstd, weight(net, n->weight), n->relu,
+		    !net->freeze_bn, n->add_to_add, pixels(n, images), n->c);
+}
+
+static void backward_linear(struct net *net, struct node *n, int images)
+{
+	struct node *x = &net->node[n->in];
+	bool own = trained(net, n);
+
+	linear_backward(x->grad, own ? gradient(net, n->weight) : NULL, own ? gradient(net, n->bias) : NULL, n->grad,
+			x->out, weight(net, n->weight), images, x->h * x->w * x->c, n->c);
+}
+
+static void backward_node(struct net *net, struct node *n, int images)
+{
+	struct node *x = &net->node[n->in];
+
+	if (n->op != OP_CONV && n->op != OP_BN && n->op != OP_LINEAR && !x->needs_grad)
+		return;
+	switch (n->op) {
+	case OP_INPUT:
+		break;
+	case OP_CONV:
+		backward_conv(net, n, images);
+		break;
+	case OP_BN:
+		backward_bn(net, n, images);
+		break;
+	case OP_RELU:
+		relu_backward(x->grad, n->grad, n->out, pixels(n, images) * n->c);
+		break;
+	case OP_MAXPOOL:
+		maxpool_backward(x->grad, n->grad, n->mask, &n->pool, images);
+		break;
+	case OP_GAP:
+		global_avgpool_backward(x->grad, n->grad, images, x->h * x->w, x->c);
+		break;
+	case OP_DROPOUT:
+		dropout_apply(x->grad, n->grad, n->mask, net->dropout, pixels(n, images) * n->c);
+		break;
+	case OP_LINEAR:
+		backward_linear(net, n, images);
+		break;
+	}
+}
+
+void net_backward(struct net *net, int n)
+{
+	for (int i = net->n_nodes - 1; i >= net->first_trained; i--)
+		if (net->node[i].needs_grad)
+			backward_node(net, &net->node[i], n);
+}
+
+/* ---- evaluation ---- */
+
+/* gamma (conv(x) - mean) rstd + beta = conv'(x) + bias', with conv' and bias' kept where the gradients were. */
+static void fold_conv(struct net *net, const struct node *conv, const struct node *bn)
+{
+	const float *w = weight(net, conv->weight);
+	float *folded = gradient(net, conv->weight);
+	float *bias = gradient(net, bn->bias);
+	float *scale = gradient(net, bn->weight);
+	int64_t rows = net->param[conv->weight].n / conv->c;
+
+	assert(conv->bias < 0);
+	running_rstd(scale, weight(net, bn->var), bn->c);
+	for (int k = 0; k < bn->c; k++) {
+		scale[k] *= weight(net, bn->weight)[k];
+		bias[k] = weight(net, bn->bias)[k] - weight(net, bn->mean)[k] * scale[k];
+	}
+	for (int64_t i = 0; i < rows; i++)
+		for (int k = 0; k < conv->c; k++)
+			folded[i * conv->c + k] = w[i * conv->c + k] * scale[k];
+}
+
+void net_fold(struct net *net)
+{
+	for (int i = 1; i < net->n_nodes; i++)
+		if (net->node[i].folded_into >= 0)
+			fold_conv(net, &net->node[i], &net->node[net->node[i].folded_into]);
+}
+
+static void eval_bn(struct net *net, struct node *n, int images)
+{
+	const struct node *conv = &net->node[n->in];
+	const struct conv_tail tail = {
+		.bias = gradient(net, n->bias), .add = n->add < 0 ? NULL : net->node[n->add].eval_out, .relu = n->relu};
+
+	assert(conv->op == OP_CONV); /* every model puts BatchNorm behind a convolution */
+	conv_forward(n->eval_out, net->node[conv->in].eval_out, gradient(net, conv->weight), &conv->conv, images, &tail,
+		     net->workspace);
+}
+
+static void eval_node(struct net *net, struct node *n, int images)
+{
+	const struct node *x = &net->node[n->in];
+
+	switch (n->op) {
+	case OP_INPUT:
+	case OP_DROPOUT: /* its map is its input's */
+		break;
+	case OP_CONV:
+		if (n->folded_into < 0)
+			conv_forward(n->eval_out, x->eval_out, weight(net, n->weight), &n->conv, images,
+				     &(struct conv_tail){.bias = weight(net, n->bias)}, net->workspace);
+		break;
+	case OP_BN:
+		eval_bn(net, n, images);
+		break;
+	case OP_RELU:
+		relu_forward(n->eval_out, x->eval_out, pixels(n, images) * n->c);
+		break;
+	case OP_MAXPOOL:
+		maxpool_forward(n->eval_out, NULL, x->eval_out, &n->pool, images);
+		break;
+	case OP_GAP:
+		global_avgpool_forward(n->eval_out, x->eval_out, images, x->h * x->w, x->c);
+		break;
+	case OP_LINEAR:
+		linear_forward(n->eval_out, x->eval_out, weight(net, n->weight), weight(net, n->bias), images,
+			       x->h * x->w * x->c, n->c);
+		break;
+	}
+}
+
+const float *net_forward_eval(struct net *net, int n)
+{
+	for (int i = 1; i < net->n_nodes; i++)
+		eval_node(net, &net->node[i], n);
+	return net->node[net->n_nodes - 1].eval_out;
+}
+
+/* ---- for tests ---- */
+
+static size_t image_floats(const struct net *net)
+{
+	return (size_t)net->node[0].h * (size_t)net->node[0].w * (size_t)net->node[0].c;
+}
+
+void net_logits(struct net *net, float *logits, const float *x, int n)
+{
+	net_fold(net);
+	for (int done = 0; done < n;) {
+		int now = n - done < net->eval_batch ? n - done : net->eval_batch;
+
+		memcpy(net_eval_input(net), x + (size_t)done * image_floats(net),
+		       (size_t)now * image_floats(net) * sizeof(float));
+		memcpy(logits + (size_t)done * (size_t)net->classes, net_forward_eval(net, now),
+		       (size_t)now * (size_t)net->classes * sizeof(float));
+		done += now;
+	}
+}
+
+void net_logits_train(struct net *net, float *logits, const float *x, int n)
+{
+	memcpy(net_input(net), x, (size_t)n * image_floats(net) * sizeof(float));
+	memcpy(logits, net_forward_train(net, n, &(struct batch_id){0}),
+	       (size_t)n * (size_t)net->classes * sizeof(float));
+}

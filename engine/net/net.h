@@ -1,0 +1,140 @@
+/*
+ * net.h - a network as a list of nodes in order, with every tensor it will ever need placed in one block.
+ *
+ * A model (models.c) adds nodes; net_place() decides where everything lies (place.c); net_forward_train(),
+ * net_backward() and net_evaluate() walk the list. Maps are NHWC. Parameters lie in one flat run of floats, buffers
+ * (running statistics) behind them, gradients in a second run of the same offsets, so that an optimizer, a checkpoint
+ * and a norm see flat arrays. Inside, convolution weights are [r][s][c][k] and a linear layer that reads a flattened
+ * map has its columns in HWC order; net_get(), net_set() and files speak PyTorch's layout.
+ */
+#ifndef ENGINE_NET_NET_H
+#define ENGINE_NET_NET_H
+
+#include "engine/base/arena.h"
+#include "engine/engine.h"
+#include "engine/kernels/kernels.h"
+#include "engine/net/weights.h"
+
+#define NET_MAX_NODES   512
+#define NET_MAX_TENSORS 1024
+#define BN_EPS          1e-5f /* torch.nn.BatchNorm2d's defaults */
+#define BN_MOMENTUM     0.1f
+
+enum init {
+	INIT_UNIFORM_FAN_IN, /* U(-1/sqrt(fan_in), 1/sqrt(fan_in)): torch.nn.Conv2d's and Linear's default, also of
+				biases */
+	INIT_NORMAL_FAN_OUT, /* kaiming_normal_(mode="fan_out", nonlinearity="relu"): torchvision's ResNets */
+	INIT_ONE,
+	INIT_ZERO, /* BatchNorm */
+};
+
+/* A named tensor: a parameter (trained or frozen) or a buffer (a running statistic: no gradient, no group). */
+struct param {
+	char name[96];
+	int rank;
+	int64_t shape[4]; /* PyTorch's */
+	int64_t n;
+	bool is_buffer;
+	int flat_c, flat_hw; /* linear after a flattened map: its channels and pixels; else 0 */
+	enum init init;
+	int fan;      /* in or out, as init says */
+	size_t at;    /* floats from net->w (and from net->g) */
+	int group;    /* -1 for a buffer */
+	bool trained; /* net_set_trained() */
+};
+
+enum op { OP_INPUT, OP_CONV, OP_BN, OP_RELU, OP_MAXPOOL, OP_GAP, OP_DROPOUT, OP_LINEAR };
+
+struct node {
+	enum op op;
+	int in;      /* node that feeds it; -1 for the input */
+	int add;     /* OP_BN: node of the residual that is added before the ReLU; else -1 */
+	bool relu;   /* OP_BN */
+	int h, w, c; /* its output map */
+	union {
+		struct conv_shape conv;
+		struct pool_shape pool;
+	};
+	int weight, bias; /* params: conv, linear, BN (gamma, beta); -1 if none */
+	int mean, var;    /* OP_BN: buffers */
+	int consumers;
+	int folded_into; /* OP_CONV: the BN node that does its work in evaluation; else -1 */
+	/* decided by place.c */
+	bool needs_grad;                /* something trained lies at or below it */
+	bool add_to_in, add_to_add;     /* a later node has already written that gradient: add to it */
+	float *out, *grad;              /* training: [batch][h][w][c]; grad NULL if not needed */
+	float *eval_out;                /* evaluation: [eval_batch][h][w][c]; NULL where folded into the next node */
+	uint8_t *mask;                  /* OP_DROPOUT: kept elements; OP_MAXPOOL: where the maximum was */
+	float *saved_mean, *saved_rstd; /* OP_BN: the batch's, for the backward pass */
+};
+
+struct net {
+	int batch, eval_batch; /* most images a call */
+	int n_nodes, n_params;
+	struct node node[NET_MAX_NODES];
+	struct param param[NET_MAX_TENSORS];
+	int classes;
+	int first_trained; /* lowest node with a trained parameter: the backward pass ends there */
+	float dropout;     /* probability; no dropout node exists where it is 0 */
+	bool freeze_bn;
+	size_t n_weights;   /* floats in w: parameters, then buffers, each 64-byte aligned (gaps are zero) */
+	size_t n_trainable; /* floats of w before the first buffer; g has as many */
+	float *w, *g;
+	float *workspace;
+};
+
+/* What dropout needs to know of a batch, so that a sample's mask does not depend on its neighbours. */
+struct batch_id {
+	uint64_t seed;
+	uint32_t epoch;
+	const uint32_t *sample; /* [n] */
+};
+
+/* --- building (models.c) ------------------------------------------------------------------------------------ */
+
+/* Fills *net with the nodes and tensors of a model for c x h x w images; nothing is placed yet. ERR_CONFIG names what
+ * does not fit (a map that would vanish, in_channels that disagree). */
+int net_build(struct net *net, const struct model_spec *model, int c, int h, int w, int classes, float dropout,
+	      struct err *e);
+/* Marks what is trained: tensors of groups with trained[g]. Decides needs_grad and the end of the backward pass. */
+void net_set_trained(struct net *net, const bool *trained);
+
+/* --- placing (place.c) -------------------------------------------------------------------------------------- */
+
+/* Takes everything from the arena; walk it twice (arena.h). Also picks eval_batch. */
+void net_place(struct net *net, struct arena *a, int batch);
+
+/* --- tensors (params.c) ------------------------------------------------------------------------------------- */
+
+int net_find(const struct net *net, const char *name); /* index of a tensor, or -1 */
+/* One tensor out of / into the net in PyTorch's layout (n floats; -1 if there is no such tensor of n elements). */
+int net_get(const struct net *net, const char *name, float *out, int64_t n);
+int net_set(struct net *net, const char *name, const float *in, int64_t n);
+int net_get_grad(const struct net *net, const char *name, float *out, int64_t n);
+/* Start values of every tensor from the seed (PyTorch's or torchvision's distributions). */
+void net_init_random(struct net *net, uint64_t seed);
+/* Loads all tensors but those below `skip` (a module's name, or NULL); missing, unexpected and mis-shaped tensors are
+ * ERR_DATA and named. */
+int net_load(struct net *net, const struct weights *w, const char *skip, struct err *e);
+int net_save(const struct net *net, const char *path, struct err *e);
+
+/* --- running (net.c) ---------------------------------------------------------------------------------------- */
+
+/* Where the caller puts a batch of n images before a call. */
+float *net_input(struct net *net);
+float *net_eval_input(struct net *net);
+/* Train mode; returns the logits [n][classes]. Moves running statistics. */
+const float *net_forward_train(struct net *net, int n, const struct batch_id *id);
+/* Where the caller puts the gradient of the logits before net_backward(): [n][classes]. */
+float *net_logits_grad(struct net *net);
+/* From there to the gradients of all trained tensors. */
+void net_backward(struct net *net, int n);
+/* Eval mode: first net_fold(), which writes BatchNorm-folded weights over the gradients; then any number of batches. */
+void net_fold(struct net *net);
+const float *net_forward_eval(struct net *net, int n);
+
+/* For tests: logits of images given as [n][h][w][c]; in train mode n <= batch and no dropout. */
+void net_logits(struct net *net, float *logits, const float *x, int n);
+void net_logits_train(struct net *net, float *logits, const float *x, int n);
+
+#endif

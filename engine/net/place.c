@@ -1,0 +1,257 @@
+/*
+ * place.c - where every map, gradient and statistic of a net lies (net_place() of net.h).
+ *
+ * A training step is a line of moments: forward of node i at moment i, backward at 2n-1-i. Every buffer is needed from
+ * one moment to another; buffers whose times do not meet may share memory. The same for evaluation, whose buffers lie
+ * over those of training: the two never run at once.
+ */
+#include "engine/net/net.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* Room for the maps of one evaluation batch, so that they stay in a core's cache. */
+#define EVAL_FLOATS (768 * 1024 / sizeof(float))
+
+struct life {
+	size_t floats, at;
+	int from, to;
+};
+
+enum kind { KIND_OUT, KIND_GRAD, KIND_MASK, N_KINDS };
+
+struct plan {
+	struct life life[N_KINDS][NET_MAX_NODES];
+	size_t total;
+};
+
+static size_t map_floats(const struct node *n, int batch)
+{
+	return (size_t)batch * (size_t)n->h * (size_t)n->w * (size_t)n->c;
+}
+
+static int max_int(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+static bool own_trained(const struct net *net, const struct node *n)
+{
+	return (n->weight >= 0 && net->param[n->weight].trained) || (n->bias >= 0 && net->param[n->bias].trained);
+}
+
+/* Does the backward pass of consumer j read the map it was fed? */
+static bool reads_input_backward(const struct net *net, int j)
+{
+	const struct node *n = &net->node[j];
+
+	if (n->op == OP_CONV || n->op == OP_LINEAR)
+		return own_trained(net, n);
+	return n->op == OP_BN && n->needs_grad;
+}
+
+static void training_lives(struct plan *plan, const struct net *net)
+{
+	const int last = 2 * net->n_nodes - 1;
+
+	for (int i = 0; i < net->n_nodes; i++) {
+		const struct node *n = &net->node[i];
+		bool reads_own = n->needs_grad && (n->op == OP_RELU || (n->op == OP_BN && n->relu));
+		int until = reads_own ? last - i : max_int(i, i == net->n_nodes - 1 ? i + 1 : 0);
+		int written = i == net->n_nodes - 1 ? i : last;
+
+		for (int j = i + 1; j < net->n_nodes; j++) {
+			if (net->node[j].in != i && net->node[j].add != i)
+				continue;
+			until = max_int(until, j);
+			if (net->node[j].in == i && reads_input_backward(net, j))
+				until = max_int(until, last - j);
+			if (written > last - j)
+				written = last - j;
+		}
+		plan->life[KIND_OUT][i] = (struct life){map_floats(n, net->batch), 0, i, until};
+		if (n->needs_grad)
+			plan->life[KIND_GRAD][i] = (struct life){map_floats(n, net->batch), 0, written, last - i};
+		if (n->op == OP_DROPOUT || n->op == OP_MAXPOOL)
+			plan->life[KIND_MASK][i] =
+				(struct life){(map_floats(n, net->batch) + 3) / 4, 0, i, n->needs_grad ? last - i : i};
+	}
+}
+
+/* The node whose turn in evaluation runs node j: its BatchNorm for a folded convolution. */
+static int eval_turn(const struct net *net, int j)
+{
+	return net->node[j].folded_into >= 0 ? net->node[j].folded_into : j;
+}
+
+static int eval_last_reader(const struct net *net, int i)
+{
+	int until = i;
+
+	for (int j = i + 1; j < net->n_nodes; j++) {
+		if (net->node[j].in != i && net->node[j].add != i)
+			continue;
+		until = max_int(until, eval_turn(net, j));
+		if (net->node[j].op == OP_DROPOUT) /* passes its input on as it is */
+			until = max_int(until, eval_last_reader(net, j));
+	}
+	return until;
+}
+
+static void evaluation_lives(struct plan *plan, const struct net *net, int batch)
+{
+	for (int i = 0; i < net->n_nodes; i++) {
+		const struct node *n = &net->node[i];
+
+		if (n->folded_into < 0 && n->op != OP_DROPOUT)
+			plan->life[KIND_OUT][i] = (struct life){map_floats(n, batch), 0, i, eval_last_reader(net, i)};
+	}
+}
+
+static bool meets(const struct life *a, const struct life *b)
+{
+	return a->from <= b->to && b->from <= a->to;
+}
+
+/* Lowest place where x touches none of the n placed lives that it meets in time. */
+static size_t lowest_gap(const struct life *x, struct life *const *placed, int n)
+{
+	size_t at = 0;
+	bool moved = true;
+
+	while (moved) {
+		moved = false;
+		for (int i = 0; i < n; i++) {
+			if (!meets(x, placed[i]) || at >= placed[i]->at + placed[i]->floats ||
+			    at + x->floats <= placed[i]->at)
+				continue;
+			at = (placed[i]->at + placed[i]->floats + 15) / 16 * 16;
+			moved = true;
+		}
+	}
+	return at;
+}
+
+/* Largest first, each at the lowest place that is free during its life. */
+static void place_lives(struct plan *plan)
+{
+	struct life *order[N_KINDS * NET_MAX_NODES];
+	int n = 0;
+
+	for (int k = 0; k < N_KINDS; k++)
+		for (int i = 0; i < NET_MAX_NODES; i++)
+			if (plan->life[k][i].floats)
+				order[n++] = &plan->life[k][i];
+	for (int i = 1; i < n; i++) {
+		struct life *x = order[i];
+		int j = i;
+
+		for (; j > 0 && order[j - 1]->floats < x->floats; j--)
+			order[j] = order[j - 1];
+		order[j] = x;
+	}
+	plan->total = 0;
+	for (int i = 0; i < n; i++) {
+		order[i]->at = lowest_gap(order[i], order, i);
+		if (plan->total < order[i]->at + order[i]->floats)
+			plan->total = order[i]->at + order[i]->floats;
+	}
+}
+
+/* As many images as keep the live maps of evaluation in cache: 8 .. 256, a multiple of 8. */
+static int choose_eval_batch(struct plan *plan, const struct net *net)
+{
+	size_t n;
+
+	evaluation_lives(plan, net, 1);
+	place_lives(plan);
+	n = EVAL_FLOATS / plan->total / 8 * 8;
+	return n < 8 ? 8 : n > 256 ? 256 : (int)n;
+}
+
+static size_t workspace_floats(const struct net *net)
+{
+	size_t most = 0;
+
+	for (int i = 0; i < net->n_nodes; i++) {
+		if (net->node[i].op == OP_CONV) {
+			size_t f = conv_workspace(&net->node[i].conv, max_int(net->batch, net->eval_batch));
+
+			most = f > most ? f : most;
+		}
+	}
+	return most;
+}
+
+/* A gradient that two consumers write: the one whose backward pass comes first overwrites, the other adds. */
+static void set_adding(struct net *net)
+{
+	bool written[NET_MAX_NODES] = {false};
+
+	for (int i = net->n_nodes - 1; i > 0; i--) {
+		struct node *n = &net->node[i];
+
+		n->add_to_in = n->needs_grad && written[n->in];
+		n->add_to_add = n->needs_grad && n->add >= 0 && written[n->add];
+		assert(!n->add_to_in || n->op == OP_CONV); /* the only kernel that adds on this side */
+		if (!n->needs_grad)
+			continue;
+		written[n->in] = true;
+		if (n->add >= 0)
+			written[n->add] = true;
+	}
+}
+
+static void set_training_pointers(struct net *net, const struct plan *plan, float *region)
+{
+	for (int i = 0; i < net->n_nodes; i++) {
+		struct node *n = &net->node[i];
+
+		n->out = region + plan->life[KIND_OUT][i].at;
+		n->grad = n->needs_grad ? region + plan->life[KIND_GRAD][i].at : NULL;
+		n->mask = (uint8_t *)(region + plan->life[KIND_MASK][i].at);
+	}
+}
+
+static void set_evaluation_pointers(struct net *net, const struct plan *plan, float *region)
+{
+	for (int i = 0; i < net->n_nodes; i++) {
+		struct node *n = &net->node[i];
+
+		if (n->op == OP_DROPOUT)
+			n->eval_out = net->node[n->in].eval_out;
+		else
+			n->eval_out = n->folded_into < 0 ? region + plan->life[KIND_OUT][i].at : NULL;
+	}
+}
+
+void net_place(struct net *net, struct arena *a, int batch)
+{
+	struct plan plan = {0}; /* 50 KB each */
+	struct plan eval_plan = {0};
+	float *region;
+
+	net->batch = batch;
+	net->eval_batch = choose_eval_batch(&eval_plan, net);
+	training_lives(&plan, net);
+	place_lives(&plan);
+	memset(&eval_plan, 0, sizeof(eval_plan));
+	evaluation_lives(&eval_plan, net, net->eval_batch);
+	place_lives(&eval_plan);
+	set_adding(net);
+
+	net->w = arena_floats(a, net->n_weights);
+	net->g = arena_floats(a, net->n_trainable);
+	for (int i = 0; i < net->n_nodes; i++) {
+		if (net->node[i].op != OP_BN)
+			continue;
+		net->node[i].saved_mean = arena_floats(a, (size_t)net->node[i].c);
+		net->node[i].saved_rstd = arena_floats(a, (size_t)net->node[i].c);
+	}
+	net->workspace = arena_floats(a, workspace_floats(net));
+	region = arena_floats(a, plan.total > eval_plan.total ? plan.total : eval_plan.total);
+	if (!region)
+		return;
+	set_training_pointers(net, &plan, region);
+	set_evaluation_pointers(net, &eval_plan, region);
+}
