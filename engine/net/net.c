@@ -253,7 +253,7 @@ static void eval_node(struct net *net, struct node *n, int images)
 		relu_forward(n->eval_out, x->eval_out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
-		maxpool_forward(n->eval_out, NULL, x->eval_out, &n->pool, images);
+		maxpool_forward(n->eval_out, n->eval_mask, x->eval_out, &n->pool, images);
 		break;
 	case OP_GAP:
 		global_avgpool_forward(n->eval_out, x->eval_out, images, x->h * x->w, x->c);

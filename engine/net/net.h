@@ -64,7 +64,7 @@ struct node {
 	bool add_to_in, add_to_add;     /* a later node has already written that gradient: add to it */
 	float *out, *grad;              /* training: [batch][h][w][c]; grad NULL if not needed */
 	float *eval_out;                /* evaluation: [eval_batch][h][w][c]; NULL where folded into the next node */
-	uint8_t *mask;                  /* OP_DROPOUT: kept elements; OP_MAXPOOL: where the maximum was */
+	uint8_t *mask, *eval_mask;      /* OP_DROPOUT: kept elements; OP_MAXPOOL: where the maximum was */
 	float *saved_mean, *saved_rstd; /* OP_BN: the batch's, for the backward pass */
 };
 

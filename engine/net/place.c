@@ -30,6 +30,12 @@ static size_t map_floats(const struct node *n, int batch)
 	return (size_t)batch * (size_t)n->h * (size_t)n->w * (size_t)n->c;
 }
 
+/* One byte an element. */
+static size_t mask_floats(const struct node *n, int batch)
+{
+	return (map_floats(n, batch) + sizeof(float) - 1) / sizeof(float);
+}
+
 static int max_int(int a, int b)
 {
 	return a > b ? a : b;
@@ -74,7 +80,7 @@ static void training_lives(struct plan *plan, const struct net *net)
 			plan->life[KIND_GRAD][i] = (struct life){map_floats(n, net->batch), 0, written, last - i};
 		if (n->op == OP_DROPOUT || n->op == OP_MAXPOOL)
 			plan->life[KIND_MASK][i] =
-				(struct life){(map_floats(n, net->batch) + 3) / 4, 0, i, n->needs_grad ? last - i : i};
+				(struct life){mask_floats(n, net->batch), 0, i, n->needs_grad ? last - i : i};
 	}
 }
 
@@ -105,6 +111,8 @@ static void evaluation_lives(struct plan *plan, const struct net *net, int batch
 
 		if (n->folded_into < 0 && n->op != OP_DROPOUT)
 			plan->life[KIND_OUT][i] = (struct life){map_floats(n, batch), 0, i, eval_last_reader(net, i)};
+		if (n->op == OP_MAXPOOL)
+			plan->life[KIND_MASK][i] = (struct life){mask_floats(n, batch), 0, i, i};
 	}
 }
 
@@ -222,6 +230,7 @@ static void set_evaluation_pointers(struct net *net, const struct plan *plan, fl
 			n->eval_out = net->node[n->in].eval_out;
 		else
 			n->eval_out = n->folded_into < 0 ? region + plan->life[KIND_OUT][i].at : NULL;
+		n->eval_mask = (uint8_t *)(region + plan->life[KIND_MASK][i].at);
 	}
 }
 

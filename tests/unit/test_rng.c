@@ -129,9 +129,9 @@ static void prefix(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(published_vectors),	cmocka_unit_test(permutation_holds_each_once),
+		cmocka_unit_test(published_vectors),        cmocka_unit_test(permutation_holds_each_once),
 		cmocka_unit_test(permutations_are_uniform), cmocka_unit_test(moments),
-		cmocka_unit_test(mask_keeps_its_share), cmocka_unit_test(prefix),
+		cmocka_unit_test(mask_keeps_its_share),     cmocka_unit_test(prefix),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

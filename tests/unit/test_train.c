@@ -2,9 +2,11 @@
  * test_train.c - a trial's promises: same seed same bits, a resumed run equals an uninterrupted one, groups get their rates,
  * divergence is a state, memory is known beforehand.
  */
+#include "engine/data/data.h"
 #include "engine/train/train.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *const all[] = {"*"};
@@ -86,7 +89,8 @@ static void run_whole(struct fixture *f, struct epoch_row *row)
 	struct trial *t = make(f);
 
 	for (int i = 0; i < f->spec.hyper.epochs; i++)
-		assert_int_equal(epoch(t, &row[i], NULL), i + 1 < f->spec.hyper.epochs ? TRIAL_RUNNING : TRIAL_COMPLETE);
+		assert_int_equal(epoch(t, &row[i], NULL),
+				 i + 1 < f->spec.hyper.epochs ? TRIAL_RUNNING : TRIAL_COMPLETE);
 	trial_free(t);
 }
 
@@ -112,14 +116,13 @@ static void same_seed_same_bits(void **state)
 	}
 }
 
-/* Stops after `steps` steps: the flag is looked at before each one, so a counting flag is enough. */
-static void stop_after(struct trial *t, int steps)
+static void steps(struct trial *t, int n)
 {
-	uint32_t index[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+	const uint32_t index[8] = {0, 1, 2, 3, 4, 5, 6, 7};
 	double loss;
 	struct err e;
 
-	for (int i = 0; i < steps; i++)
+	for (int i = 0; i < n; i++)
 		assert_int_equal(trial_step(t, index, 8, &loss, &e), 0);
 }
 
@@ -164,6 +167,58 @@ static void resumed_equals_uninterrupted(void **state)
 		trial_free(t);
 		tear_down(&f);
 	}
+}
+
+static void *raise_flag(void *flag)
+{
+	const struct timespec nap = {.tv_nsec = 200 * 1000};
+
+	nanosleep(&nap, NULL);
+	atomic_store((atomic_bool *)flag, true);
+	return NULL;
+}
+
+/* Interrupted again and again wherever it happens to be, each time moved through its state into a fresh trial. */
+static void interrupted_anywhere(void **state)
+{
+	enum { EPOCHS = 60 };
+	struct epoch_row whole[EPOCHS] = {0};
+	enum trial_status status = TRIAL_RUNNING;
+	int inside = 0;
+	int done = 0;
+	struct fixture f;
+	struct err e;
+
+	(void)state;
+	set_up(&f, "resnet-slim");
+	f.spec.hyper.epochs = EPOCHS;
+	f.spec.hyper.batch_size = 2;
+	run_whole(&f, whole);
+	for (void *block = NULL; status != TRIAL_COMPLETE;) {
+		struct trial *t = make(&f);
+		struct epoch_row row = {0};
+		atomic_bool stop = false;
+		pthread_t timer;
+
+		if (block)
+			assert_int_equal(trial_set_state(t, block, trial_state_bytes(t), &e), 0);
+		block = block ? block : malloc(trial_state_bytes(t));
+		pthread_create(&timer, NULL, raise_flag, &stop);
+		while ((status = epoch(t, &row, &stop)) == TRIAL_RUNNING) {
+			assert_memory_equal(&row, &whole[done++], sizeof(row));
+			memset(&row, 0, sizeof(row));
+		}
+		pthread_join(timer, NULL);
+		inside += status == TRIAL_STOPPED;
+		trial_get_state(t, block);
+		trial_free(t);
+		if (status == TRIAL_COMPLETE) {
+			assert_memory_equal(&row, &whole[done], sizeof(row));
+			free(block);
+		}
+	}
+	assert_true(inside > 2);
+	tear_down(&f);
 }
 
 static void groups_get_their_rates(void **state)
@@ -239,7 +294,7 @@ static void group_that_cannot_move_is_told(void **state)
 	struct err e = {0};
 
 	(void)state;
-	set_up(&f, "resnet-slim");
+	set_up(&f, "mlp"); /* no bias starts at 0, where even 1e-30 is a step */
 	f.spec.group_lr[0] = 1e-30;
 	t = make(&f);
 	assert_int_equal(trial_epoch(t, &row, &status, NULL, &e), ERR_SOFTWARE);
@@ -311,7 +366,7 @@ static void saved_weights_load(void **state)
 	set_up(&f, "resnet-slim");
 	dataset_gather(f.train, x, y, NULL, 0, 37);
 	t = make(&f);
-	stop_after(t, 5);
+	steps(t, 5);
 	net_logits(trial_net(t), a, x, 37);
 	assert_int_equal(trial_save(t, path, &e), 0);
 	trial_free(t);
@@ -338,11 +393,11 @@ static void saved_weights_load(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_seed_same_bits),	cmocka_unit_test(resumed_equals_uninterrupted),
-		cmocka_unit_test(groups_get_their_rates), cmocka_unit_test(frozen_stays),
-		cmocka_unit_test(diverges_as_a_state),	cmocka_unit_test(group_that_cannot_move_is_told),
+		cmocka_unit_test(same_seed_same_bits),        cmocka_unit_test(resumed_equals_uninterrupted),
+		cmocka_unit_test(groups_get_their_rates),     cmocka_unit_test(frozen_stays),
+		cmocka_unit_test(diverges_as_a_state),        cmocka_unit_test(group_that_cannot_move_is_told),
 		cmocka_unit_test(memory_is_known_beforehand), cmocka_unit_test(bad_specs_are_named),
-		cmocka_unit_test(saved_weights_load),
+		cmocka_unit_test(saved_weights_load),         cmocka_unit_test(interrupted_anywhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
