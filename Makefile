@@ -29,6 +29,8 @@ ENGINE_OBJ := $(ENGINE_SRC:%.c=$(B)/%.o) $(foreach i,$(ISAS),$(KERN_SRC:%.c=$(B)
 SWEEP_OBJ  := $(SWEEP_SRC:%.c=$(B)/%.o)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c tests/parity/test_*.c)
 UNIT       := $(UNIT_SRC:%.c=$(B)/%)
+# What unit tests share: plain reference kernels and the like.
+UNIT_HELP  := $(patsubst %.c,$(B)/%.o,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
 
 # Debian's packages: to build and run; for the charts; for the tests.
 PKG_BUILD := gcc libc6-dev libopenblas-openmp-dev libyaml-dev libjansson-dev libxxhash-dev zlib1g-dev
@@ -70,11 +72,11 @@ $(B)/%.o: %.c
 define kern_rule
 $(B)/engine/kernels/kern_%.$(1).o: engine/kernels/kern_%.c
 	@mkdir -p $$(@D)
-	$(CC) $(BASE) $(CFLAGS) $(SAN) -ffp-contract=fast $(ISA_FLAGS_$(1)) -DKERN_ISA=$(1) -DKERN_$(1)=1 -c -o $$@ $$<
+	$(CC) $(BASE) $(CFLAGS) $(SAN) -ffp-contract=fast -fno-math-errno $(ISA_FLAGS_$(1)) -DKERN_ISA=$(1) -DKERN_$(1)=1 -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call kern_rule,$(i))))
 
-$(B)/tests/%: $(B)/tests/%.o $(B)/libsweep.a $(B)/libengine.a
+$(B)/tests/%: $(B)/tests/%.o $(UNIT_HELP) $(B)/libsweep.a $(B)/libengine.a
 	$(CC) $(SAN) -fopenmp -o $@ $^ -lcmocka $(LDLIBS)
 
 test: deps-test      ## everything that must hold: units, command line, parity with PyTorch
@@ -82,6 +84,9 @@ test: deps-test      ## everything that must hold: units, command line, parity w
 
 check: gapsweep $(UNIT)
 	@tests/run.sh $(B)
+
+bench: $(B)/tests/bench/bench_kernels ## GFLOP/s of the kernels, layer by layer
+	@$<
 
 clean:               ## remove what was built (never results/)
 	rm -rf build gapsweep

@@ -28,15 +28,15 @@ const char *kernels_blas(void);
 /* ---- convolution (torch.nn.functional.conv2d, groups 1, dilation 1) ---- */
 
 struct conv_shape {
-	int h, w, c;        /* input map */
-	int k, r, s;        /* output channels, kernel */
+	int h, w, c; /* input map */
+	int k, r, s; /* output channels, kernel */
 	int stride, pad;
-	int p, q;           /* output map: (h + 2 pad - r) / stride + 1, ... */
+	int p, q; /* output map: (h + 2 pad - r) / stride + 1, ... */
 };
 /* What follows the sum, in this order; used in evaluation, where BatchNorm is folded into w and bias. */
 struct conv_tail {
-	const float *bias;  /* [k] or NULL */
-	const float *add;   /* [n][p][q][k] or NULL: residual */
+	const float *bias; /* [k] or NULL */
+	const float *add;  /* [n][p][q][k] or NULL: residual */
 	bool relu;
 };
 size_t conv_workspace(const struct conv_shape *cs, int n); /* floats, enough for each of the three for up to n images */
@@ -44,8 +44,8 @@ size_t conv_workspace(const struct conv_shape *cs, int n); /* floats, enough for
 void conv_forward(float *y, const float *x, const float *w, const struct conv_shape *cs, int n,
 		  const struct conv_tail *tail, float *ws);
 /* dx [n][h][w][c]: overwritten, or added to where accumulate */
-void conv_backward_data(float *dx, const float *dy, const float *w, const struct conv_shape *cs, int n,
-			bool accumulate, float *ws);
+void conv_backward_data(float *dx, const float *dy, const float *w, const struct conv_shape *cs, int n, bool accumulate,
+			float *ws);
 /* dw [r][s][c][k] overwritten; db [k] overwritten, may be NULL */
 void conv_backward_weights(float *dw, float *db, const float *dy, const float *x, const struct conv_shape *cs, int n,
 			   float *ws);
@@ -100,9 +100,9 @@ void global_avgpool_backward(float *dx, const float *dy, int n, int hw, int c);
 
 /* ---- elementwise ---- */
 
-void relu_forward(float *y, const float *x, int64_t n);                   /* y may alias x */
+void relu_forward(float *y, const float *x, int64_t n);                    /* y may alias x */
 void relu_backward(float *dx, const float *dy, const float *y, int64_t n); /* dx may alias dy; passes where y > 0 */
-void add_forward(float *y, const float *a, const float *b, int64_t n);    /* y may alias a */
+void add_forward(float *y, const float *a, const float *b, int64_t n);     /* y may alias a */
 /* y = x * mask / (1-p) (torch dropout in train mode): mask[i] 0 or 1 is the caller's; p < 1; y may alias x.
  * The backward pass is the same call on the gradient. */
 void dropout_apply(float *y, const float *x, const uint8_t *mask, float p, int64_t n);

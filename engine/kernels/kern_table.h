@@ -1,0 +1,71 @@
+/*
+ * kern_table.h - one table of functions a kernel file and instruction set; kernels.c picks, the contract is kernels.h.
+ */
+#ifndef ENGINE_KERNELS_KERN_TABLE_H
+#define ENGINE_KERNELS_KERN_TABLE_H
+
+#include "engine/kernels/kernels.h"
+
+struct kern_conv_table {
+	size_t (*workspace)(const struct conv_shape *cs, int n);
+	void (*forward)(float *y, const float *x, const float *w, const struct conv_shape *cs, int n,
+			const struct conv_tail *tail, float *ws);
+	void (*backward_data)(float *dx, const float *dy, const float *w, const struct conv_shape *cs, int n,
+			      bool accumulate, float *ws);
+};
+
+struct kern_wgrad_table {
+	size_t (*workspace)(const struct conv_shape *cs, int n);
+	void (*backward_weights)(float *dw, float *db, const float *dy, const float *x, const struct conv_shape *cs,
+				 int n, float *ws);
+};
+
+struct kern_norm_table {
+	void (*forward_train)(float *z, float *mean, float *rstd, float *running_mean, float *running_var,
+			      const float *y, const float *gamma, const float *beta, const float *add, bool relu,
+			      int64_t m, int c, float eps, float momentum);
+	void (*forward_eval)(float *z, const float *y, const float *mean, const float *rstd, const float *gamma,
+			     const float *beta, const float *add, bool relu, int64_t m, int c);
+	void (*backward)(float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz, const float *z,
+			 const float *y, const float *mean, const float *rstd, const float *gamma, bool relu,
+			 bool batch_stats, bool accumulate_add, int64_t m, int c);
+};
+
+struct kern_pool_table {
+	void (*max_forward)(float *y, uint8_t *arg, const float *x, const struct pool_shape *ps, int n);
+	void (*max_backward)(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int n);
+	void (*avg_forward)(float *y, const float *x, const struct pool_shape *ps, int n);
+	void (*avg_backward)(float *dx, const float *dy, const struct pool_shape *ps, int n);
+	void (*global_forward)(float *y, const float *x, int n, int hw, int c);
+	void (*global_backward)(float *dx, const float *dy, int n, int hw, int c);
+};
+
+struct kern_act_table {
+	void (*relu_forward)(float *y, const float *x, int64_t n);
+	void (*relu_backward)(float *dx, const float *dy, const float *y, int64_t n);
+	void (*add)(float *y, const float *a, const float *b, int64_t n);
+	void (*dropout)(float *y, const float *x, const uint8_t *mask, float p, int64_t n);
+};
+
+struct kern_optim_table {
+	void (*sgd)(float *w, float *buf, const float *g, int64_t n, float lr, float momentum, float dampening,
+		    bool nesterov, float weight_decay, bool first, struct step_sums *sums);
+	void (*adam)(float *w, float *m, float *v, float *vmax, const float *g, int64_t n, double lr, double beta1,
+		     double beta2, double eps, double weight_decay, bool decoupled, int64_t step,
+		     struct step_sums *sums);
+	void (*distance)(double *diff2, double *norm2, const float *a, const float *b, int64_t n);
+};
+
+#define KERN_TABLES(isa)                                       \
+	extern const struct kern_conv_table kern_conv_##isa;   \
+	extern const struct kern_wgrad_table kern_wgrad_##isa; \
+	extern const struct kern_norm_table kern_norm_##isa;   \
+	extern const struct kern_pool_table kern_pool_##isa;   \
+	extern const struct kern_act_table kern_act_##isa;     \
+	extern const struct kern_optim_table kern_optim_##isa
+
+KERN_TABLES(baseline);
+KERN_TABLES(avx2);
+KERN_TABLES(avx512);
+
+#endif

@@ -1,0 +1,191 @@
+/* kernels.c - see kernels.h: picks the instruction set and passes each call to its table */
+#include "engine/kernels/kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/kernels/gemm.h"
+#include "engine/kernels/kern_table.h"
+
+struct isa {
+	const char *name;
+	const struct kern_conv_table *conv;
+	const struct kern_wgrad_table *wgrad;
+	const struct kern_norm_table *norm;
+	const struct kern_pool_table *pool;
+	const struct kern_act_table *act;
+	const struct kern_optim_table *optim;
+};
+
+#define ISA(isa)                                                                                                \
+	{                                                                                                       \
+#isa, &kern_conv_##isa, &kern_wgrad_##isa, &kern_norm_##isa, &kern_pool_##isa, &kern_act_##isa, \
+			&kern_optim_##isa                                                                       \
+	}
+/* Best first. */
+static const struct isa isas[] = {
+#ifdef __x86_64__
+	ISA(avx512),
+	ISA(avx2),
+#endif
+	ISA(baseline),
+};
+enum { N_ISAS = sizeof(isas) / sizeof(isas[0]) };
+
+static const struct isa *use = &isas[N_ISAS - 1];
+
+static bool machine_has(const char *name)
+{
+#ifdef __x86_64__
+	if (!strcmp(name, "avx512"))
+		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+		       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+		       __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+	if (!strcmp(name, "avx2"))
+		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#endif
+	return !strcmp(name, "baseline");
+}
+
+int kernels_init(struct err *e)
+{
+	const char *asked = getenv("GAPSWEEP_ISA");
+
+	gemm_init();
+	if (asked && !*asked)
+		asked = NULL;
+	for (int i = 0; i < N_ISAS; i++) {
+		if (asked ? strcmp(asked, isas[i].name) != 0 : !machine_has(isas[i].name))
+			continue;
+		if (!machine_has(isas[i].name))
+			return err_set(e, ERR_USAGE, "GAPSWEEP_ISA=%s: this machine cannot run these kernels", asked);
+		use = &isas[i];
+		return 0;
+	}
+	return err_set(e, ERR_USAGE, "GAPSWEEP_ISA=%s: unknown; use avx512, avx2 or baseline", asked);
+}
+
+const char *kernels_isa(void)
+{
+	return use->name;
+}
+
+const char *kernels_blas(void)
+{
+	return gemm_name();
+}
+
+size_t conv_workspace(const struct conv_shape *cs, int n)
+{
+	size_t a = use->conv->workspace(cs, n);
+	size_t b = use->wgrad->workspace(cs, n);
+
+	return a > b ? a : b;
+}
+
+void conv_forward(float *y, const float *x, const float *w, const struct conv_shape *cs, int n,
+		  const struct conv_tail *tail, float *ws)
+{
+	use->conv->forward(y, x, w, cs, n, tail, ws);
+}
+
+void conv_backward_data(float *dx, const float *dy, const float *w, const struct conv_shape *cs, int n, bool accumulate,
+			float *ws)
+{
+	use->conv->backward_data(dx, dy, w, cs, n, accumulate, ws);
+}
+
+void conv_backward_weights(float *dw, float *db, const float *dy, const float *x, const struct conv_shape *cs, int n,
+			   float *ws)
+{
+	use->wgrad->backward_weights(dw, db, dy, x, cs, n, ws);
+}
+
+void bn_forward_train(float *z, float *mean, float *rstd, float *running_mean, float *running_var, const float *y,
+		      const float *gamma, const float *beta, const float *add, bool relu, int64_t m, int c, float eps,
+		      float momentum)
+{
+	use->norm->forward_train(z, mean, rstd, running_mean, running_var, y, gamma, beta, add, relu, m, c, eps,
+				 momentum);
+}
+
+void bn_forward_eval(float *z, const float *y, const float *mean, const float *rstd, const float *gamma,
+		     const float *beta, const float *add, bool relu, int64_t m, int c)
+{
+	use->norm->forward_eval(z, y, mean, rstd, gamma, beta, add, relu, m, c);
+}
+
+void bn_backward(float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz, const float *z, const float *y,
+		 const float *mean, const float *rstd, const float *gamma, bool relu, bool batch_stats,
+		 bool accumulate_add, int64_t m, int c)
+{
+	use->norm->backward(dy, dgamma, dbeta, dadd, dz, z, y, mean, rstd, gamma, relu, batch_stats, accumulate_add, m,
+			    c);
+}
+
+void maxpool_forward(float *y, uint8_t *arg, const float *x, const struct pool_shape *ps, int n)
+{
+	use->pool->max_forward(y, arg, x, ps, n);
+}
+
+void maxpool_backward(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int n)
+{
+	use->pool->max_backward(dx, dy, arg, ps, n);
+}
+
+void avgpool_forward(float *y, const float *x, const struct pool_shape *ps, int n)
+{
+	use->pool->avg_forward(y, x, ps, n);
+}
+
+void avgpool_backward(float *dx, const float *dy, const struct pool_shape *ps, int n)
+{
+	use->pool->avg_backward(dx, dy, ps, n);
+}
+
+void global_avgpool_forward(float *y, const float *x, int n, int hw, int c)
+{
+	use->pool->global_forward(y, x, n, hw, c);
+}
+
+void global_avgpool_backward(float *dx, const float *dy, int n, int hw, int c)
+{
+	use->pool->global_backward(dx, dy, n, hw, c);
+}
+
+void relu_forward(float *y, const float *x, int64_t n)
+{
+	use->act->relu_forward(y, x, n);
+}
+
+void relu_backward(float *dx, const float *dy, const float *y, int64_t n)
+{
+	use->act->relu_backward(dx, dy, y, n);
+}
+
+void add_forward(float *y, const float *a, const float *b, int64_t n)
+{
+	use->act->add(y, a, b, n);
+}
+
+void dropout_apply(float *y, const float *x, const uint8_t *mask, float p, int64_t n)
+{
+	use->act->dropout(y, x, mask, p, n);
+}
+
+void sgd_step(float *w, float *buf, const float *g, int64_t n, float lr, float momentum, float dampening, bool nesterov,
+	      float weight_decay, bool first, struct step_sums *sums)
+{
+	use->optim->sgd(w, buf, g, n, lr, momentum, dampening, nesterov, weight_decay, first, sums);
+}
+
+void adam_step(float *w, float *m, float *v, float *vmax, const float *g, int64_t n, double lr, double beta1,
+	       double beta2, double eps, double weight_decay, bool decoupled, int64_t step, struct step_sums *sums)
+{
+	use->optim->adam(w, m, v, vmax, g, n, lr, beta1, beta2, eps, weight_decay, decoupled, step, sums);
+}
+
+void distance_sums(double *diff2, double *norm2, const float *a, const float *b, int64_t n)
+{
+	use->optim->distance(diff2, norm2, a, b, n);
+}

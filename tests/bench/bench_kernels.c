@@ -1,0 +1,165 @@
+/*
+ * bench_kernels.c - GFLOP/s of the convolutions of the demo network and of ResNet-18, pass by pass, as a share of what
+ * this core's multiply-add units give (measured by a small loop). Usage: bench_kernels [demo|resnet18]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/kernels/kernels.h"
+
+struct layer {
+	const char *name;
+	int n, count; /* images; how often the network has it */
+	struct conv_shape cs;
+};
+
+#define L(name, n, count, h, c, k, r, stride, pad)                                           \
+	{                                                                                    \
+		name, n, count,                                                              \
+		{                                                                            \
+			h, h, c, k, r, r, stride, pad, (h + 2 * (pad) - (r)) / (stride) + 1, \
+				(h + 2 * (pad) - (r)) / (stride) + 1                         \
+		}                                                                            \
+	}
+
+static const struct layer demo[] = {
+	L("stem", 32, 1, 28, 1, 8, 3, 2, 1),        L("8 @14", 32, 4, 14, 8, 8, 3, 1, 1),
+	L("8-16/2 @14", 32, 1, 14, 8, 16, 3, 2, 1), L("16 @7", 32, 3, 7, 16, 16, 3, 1, 1),
+	L("1x1/2 8-16", 32, 1, 14, 8, 16, 1, 2, 0), L("16-32/2 @7", 32, 1, 7, 16, 32, 3, 2, 1),
+	L("32 @4", 32, 3, 4, 32, 32, 3, 1, 1),      L("1x1/2 16-32", 32, 1, 7, 16, 32, 1, 2, 0),
+};
+static const struct layer resnet18[] = {
+	L("stem 7x7/2", 4, 1, 224, 3, 64, 7, 2, 3),      L("64 @56", 4, 4, 56, 64, 64, 3, 1, 1),
+	L("64-128/2 @56", 4, 1, 56, 64, 128, 3, 2, 1),   L("128 @28", 4, 3, 28, 128, 128, 3, 1, 1),
+	L("1x1/2 64-128", 4, 1, 56, 64, 128, 1, 2, 0),   L("128-256/2 @28", 4, 1, 28, 128, 256, 3, 2, 1),
+	L("256 @14", 4, 3, 14, 256, 256, 3, 1, 1),       L("1x1/2 128-256", 4, 1, 28, 128, 256, 1, 2, 0),
+	L("256-512/2 @14", 4, 1, 14, 256, 512, 3, 2, 1), L("512 @7", 4, 3, 7, 512, 512, 3, 1, 1),
+	L("1x1/2 256-512", 4, 1, 14, 256, 512, 1, 2, 0),
+};
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Independent multiply-adds in vectors of 8, the AVX2 yardstick. */
+#if defined(__x86_64__)
+typedef float v8 __attribute__((vector_size(32)));
+__attribute__((target("avx2,fma"))) static double fma_peak(void)
+{
+	enum { SUMS = 12, TURNS = 20000000 };
+	v8 sum[SUMS] = {{0}}, a = {0.5f}, b = {1};
+	double start = now();
+
+	for (int i = 0; i < TURNS; i++)
+		for (int j = 0; j < SUMS; j++)
+			__asm__ volatile("vfmadd231ps %1, %2, %0" : "+x"(sum[j]) : "x"(a), "x"(b));
+	return 2.0 * 8 * SUMS * TURNS / (now() - start) / 1e9;
+}
+#else
+static double fma_peak(void)
+{
+	return 0;
+}
+#endif
+
+static float *floats(size_t n)
+{
+	float *x = aligned_alloc(64, (n * sizeof(float) + 63) / 64 * 64);
+
+	if (!x)
+		exit(71);
+	for (size_t i = 0; i < n; i++)
+		x[i] = (float)(i * 2654435761u % 1000) / 1000 - 0.5f;
+	return x;
+}
+
+struct buffers {
+	float *x, *w, *y, *ws, *dx, *dw;
+};
+
+static void pass(const struct layer *l, const struct buffers *b, int which)
+{
+	if (which == 0)
+		conv_forward(b->y, b->x, b->w, &l->cs, l->n, NULL, b->ws);
+	else if (which == 1)
+		conv_backward_data(b->dx, b->y, b->w, &l->cs, l->n, false, b->ws);
+	else
+		conv_backward_weights(b->dw, NULL, b->y, b->x, &l->cs, l->n, b->ws);
+}
+
+/* Best of several rounds of at least 20 ms: the machine may be busy with other things. */
+static double seconds(const struct layer *l, const struct buffers *b, int which)
+{
+	double best = 1e9;
+
+	for (int round = 0; round < 7; round++) {
+		double start = now(), t;
+		int turns = 0;
+
+		do {
+			pass(l, b, which);
+			turns++;
+			t = now() - start;
+		} while (t < 0.02);
+		if (t / turns < best)
+			best = t / turns;
+	}
+	return best;
+}
+
+static void bench(const char *title, const struct layer *layers, int n, double peak)
+{
+	double all[3] = {0}, work = 0;
+
+	printf("\n%-16s %9s %9s %9s   GFLOP/s and %% of peak\n", title, "forward", "bwd data", "bwd wgts");
+	for (int i = 0; i < n; i++) {
+		const struct layer *l = &layers[i];
+		const struct conv_shape *cs = &l->cs;
+		size_t xs = (size_t)(l->n * cs->h * cs->w * cs->c), ys = (size_t)(l->n * cs->p * cs->q * cs->k);
+		size_t ws = (size_t)(cs->r * cs->s * cs->c * cs->k);
+		struct buffers b = {floats(xs), floats(ws), floats(ys), floats(conv_workspace(cs, l->n)),
+				    floats(xs), floats(ws)};
+		double flops = 2.0 * (double)ys * cs->r * cs->s * cs->c;
+
+		printf("%-16s", l->name);
+		for (int which = 0; which < 3; which++) {
+			double s = seconds(l, &b, which);
+
+			all[which] += s * l->count;
+			printf(" %5.1f %3.0f", flops / s / 1e9, 100 * flops / s / 1e9 / peak);
+		}
+		work += flops * l->count;
+		printf("   %6.3f MFLOP x %d\n", flops / 1e6, l->count);
+		free(b.x), free(b.w), free(b.y), free(b.ws), free(b.dx), free(b.dw);
+	}
+	printf("%-16s", "network");
+	for (int which = 0; which < 3; which++)
+		printf(" %5.1f %3.0f", work / all[which] / 1e9, 100 * work / all[which] / 1e9 / peak);
+	printf("   all passes %.1f GFLOP/s, %.3f ms\n", 3 * work / (all[0] + all[1] + all[2]) / 1e9,
+	       1e3 * (all[0] + all[1] + all[2]));
+}
+
+int main(int argc, char **argv)
+{
+	struct err e;
+	double peak;
+
+	if (kernels_init(&e)) {
+		fprintf(stderr, "bench_kernels: %s\n", e.msg);
+		return -e.code;
+	}
+	peak = fma_peak();
+	printf("kernels %s, BLAS %s\nFMA peak with vectors of 8: %.1f GFLOP/s on one core\n", kernels_isa(),
+	       kernels_blas(), peak);
+	if (argc < 2 || !strcmp(argv[1], "demo"))
+		bench("demo", demo, sizeof(demo) / sizeof(demo[0]), peak);
+	if (argc < 2 || !strcmp(argv[1], "resnet18"))
+		bench("resnet18, b4", resnet18, sizeof(resnet18) / sizeof(resnet18[0]), peak);
+	return 0;
+}
