@@ -17,14 +17,29 @@
  */
 void dataset_gather(const struct dataset *d, float *x, int32_t *y, const uint32_t *index, int64_t first, int n);
 
-/* How one reader hands over what it found; the loader in data.c selects from it. All blocks are malloc'ed. */
+#define DATA_MAX_CLASSES 100000
+#define DATA_MAX_PIXELS  (1 << 26)           /* h * w of one sample */
+#define DATA_MAX_BYTES   ((int64_t)64 << 30) /* of all values of one source */
+
+/* How one reader hands over what it found; the loader in data.c selects from it. All blocks are malloc'ed and stay the
+ * caller's to free, also when a reader fails half-way (start from zeros). */
 struct raw_samples {
 	int64_t n;
 	int c, h, w;
-	bool is_float;      /* values: float32 [n][h][w][c], else uint8 [n][h][w][c] */
+	bool is_float; /* values: float32 [n][h][w][c], else uint8 [n][h][w][c] */
 	void *values;
-	int64_t *label;     /* [n] */
+	int64_t *label; /* [n] */
 };
+/* Bytes of raw->values by its n, c, h, w and is_float, or ERR_DATA if they are none or over a cap; names `where`. */
+int raw_size(const struct raw_samples *raw, size_t *bytes, const char *where, struct err *e);
+
+/* The list of classes: ERR_CONFIG for a number out of range or listed twice. */
+int select_check(const struct data_spec *spec, struct err *e);
+/* Moves the samples that spec asks for to the front and sets raw->n; labels are renumbered as spec->classes says.
+ * *classes: as in struct dataset_info, found before the cuts by offset, per_class and limit. */
+int select_samples(struct raw_samples *raw, int *classes, const struct data_spec *spec, struct err *e);
+
+/* The readers, one kind of source each. */
 int idx_read(struct raw_samples *raw, const struct data_spec *spec, struct err *e);
 int npy_read(struct raw_samples *raw, const struct data_spec *spec, struct err *e);
 int fake_read(struct raw_samples *raw, const struct data_spec *spec, struct err *e);
