@@ -15,6 +15,7 @@
 
 #define STUDY_MAX_CELLS   1000000
 #define STUDY_MAX_REPEATS 10000
+#define STUDY_MAX_TRIALS  10000000 /* cells times repeats */
 #define COLUMN_NAME_MAX   (ENGINE_NAME_MAX + 16)
 #define COLUMN_TEXT_MAX   64
 
