@@ -4,7 +4,8 @@
  *   DIR/grid.yaml                    byte copy of the grid file
  *   DIR/manifest.json                versions, machine, hashes, --set options
  *   DIR/lock                         flock'ed while a runner lives; holds its pid
- *   DIR/trials/KEY/epochs.csv        a row an epoch, appended whole
+ *   DIR/trials/KEY/attempts          a line each time the trial was begun: stamp, host, pid
+ *   DIR/trials/KEY/epochs.csv        a row an epoch, appended whole (epochs.h)
  *   DIR/trials/KEY/result.json       exists <=> the trial ended; first writer wins
  *   DIR/trials/KEY/checkpoint        only while unfinished
  *   DIR/trials/KEY/correct.bits      one bit a validation sample, with result.json
@@ -23,25 +24,26 @@ enum trial_state { STATE_WAITING, STATE_RUNNING, STATE_COMPLETE, STATE_PRUNED, S
 const char *trial_state_word(enum trial_state s);
 
 struct manifest {
-	char version[32];                 /* gapsweep's */
-	int numerics;                     /* ENGINE_NUMERICS_VERSION */
-	char kernels[16];                 /* engine_kernels() */
+	char version[32]; /* gapsweep's */
+	int numerics;     /* ENGINE_NUMERICS_VERSION */
+	char kernels[16]; /* engine_kernels() */
 	char blas[128];
 	char cpu[128];
 	char host[64];
-	char created[32];                 /* ISO 8601 UTC */
+	char created[32]; /* ISO 8601 UTC */
 	int workers;
 	char train_hash[33], val_hash[33], weights_hash[33];
 	int64_t n_train, n_val;
-	char git[64];                     /* commit of the grid file's directory, with "-dirty"; "" if none */
+	char git[64]; /* commit of the grid file's directory, with "-dirty"; "" if none */
 	int n_sets;
-	char **set;                       /* --set options, in order */
+	char **set; /* --set options, in order */
 };
 
+/* Start with {.lock_fd = -1}. */
 struct store {
 	char dir[4096];
-	int lock_fd;                      /* -1: not held */
-	struct manifest manifest;
+	int lock_fd;              /* -1: not held */
+	struct manifest manifest; /* owned */
 };
 
 /* --- writing: one process at a time ------------------------------------------------------------------------- */
@@ -50,7 +52,7 @@ struct store {
  * Creates DIR (and parents) or opens it again, takes the lock (ERR_CANTCREAT names the pid that holds it), copies the
  * grid file and writes the manifest. On an existing DIR: the copy is replaced if the grid changed (finished trials are
  * found again by their keys); if data, weights, numerics or kernels differ from the manifest, *note gets one line that
- * says so. Stray temp files are removed.
+ * says so. Stray temp files are removed. A DIR that is no run directory but holds files of such names is refused.
  */
 int store_open(struct store *st, const char *dir, const struct study *s, const struct manifest *m, char note[1024],
 	       struct err *e);
@@ -60,30 +62,41 @@ void store_close(struct store *st); /* accepts a zeroed one with lock_fd -1 */
 struct trial_log {
 	const struct store *store;
 	char key[TRIAL_KEY_MAX];
-	int fd;                           /* epochs.csv; -1: closed */
+	int fd; /* epochs.csv; -1: closed */
 	int n_groups;
-	int epochs_done;                  /* rows that stand */
+	int epochs_done; /* rows that stand */
+	int attempt;     /* how often this trial was begun, this time included */
 };
-/* Creates the trial's directory; cuts epochs.csv back to the first keep_epochs whole rows (0: start anew). */
+/*
+ * Creates the trial's directory; cuts epochs.csv back to the first keep_epochs whole rows (0, or fewer stand:
+ * none). A checkpoint stays. Removes a result that is FAIL or damaged; a trial that has ended otherwise is refused
+ * (ERR_CANTCREAT).
+ */
 int store_trial_begin(struct trial_log *log, const struct store *st, const struct study *s, const char *key,
 		      int keep_epochs, struct err *e);
 int store_trial_epoch(struct trial_log *log, const struct epoch_row *row, struct err *e);
-/* Atomic, checksummed; epochs: rows of epochs.csv that belong to it. */
+/* Atomic, checksummed; it belongs to the rows that stand, which are synced first. */
 int store_trial_checkpoint(struct trial_log *log, const void *block, size_t bytes, struct err *e);
-/* Newest valid checkpoint of a trial: malloc'ed block and its epochs; *block NULL if there is none (not an error). */
+/*
+ * Newest valid checkpoint of a trial: malloc'ed block and its epochs; *block NULL if there is none, or it is damaged,
+ * or its rows are no longer in epochs.csv as they were (not an error: the trial starts anew).
+ */
 int store_load_checkpoint(const struct store *st, const char *key, void **block, size_t *bytes, int *epochs,
 			  struct err *e);
 
 struct trial_end {
-	enum trial_state state;           /* COMPLETE, DIVERGED, FAIL, PRUNED */
-	int epochs;                       /* rows in epochs.csv */
-	char reason[256];                 /* "" if COMPLETE */
-	double train_s, eval_s, wall_s;   /* this process's share of it */
+	enum trial_state state;         /* COMPLETE, DIVERGED, FAIL, PRUNED */
+	int epochs;                     /* rows in epochs.csv */
+	char reason[256];               /* "" if COMPLETE */
+	double train_s, eval_s, wall_s; /* this process's share of it */
 	char host[64];
-	char started[32], ended[32];      /* ISO 8601 UTC */
-	int attempt, worker;              /* attempt counts from 1 */
+	char started[32], ended[32]; /* ISO 8601 UTC */
+	int attempt, worker;         /* attempt counts from 1 */
 };
-/* Syncs epochs.csv, writes correct.bits (bits may be NULL), publishes result.json, removes the checkpoint. */
+/*
+ * Syncs epochs.csv, writes correct.bits (bits may be NULL), publishes result.json, removes the checkpoint. If a result
+ * stands there already, it stays.
+ */
 int store_trial_finish(struct trial_log *log, const struct trial_end *end, const uint8_t *bits, int64_t n_bits,
 		       struct err *e);
 void store_trial_close(struct trial_log *log);
@@ -93,12 +106,19 @@ void store_trial_close(struct trial_log *log);
 /* Opens for reading: manifest and grid copy; the study is parsed from the copy with the manifest's --set options. */
 int store_read(struct store *st, struct study *s, const char *dir, struct err *e);
 
+/*
+ * How a trial stands, without its rows: WAITING, RUNNING (begun, no result), or what result.json says. Damage - of
+ * result.json, or an epochs.csv other than the one it was published with - is ERR_DATA, and the state is FAIL then.
+ */
+int store_trial_state(const struct store *st, const char *key, struct trial_end *end, struct err *e);
+
 struct trial_record {
-	struct trial_end end;             /* state WAITING or RUNNING (rows but no result) if unfinished */
+	struct trial_end end; /* state WAITING or RUNNING (rows but no result) if unfinished */
 	int n_rows;
-	struct epoch_row *row;            /* owned; train_s and eval_s are 0 here */
+	struct epoch_row *row; /* owned; train_s and eval_s are 0 here */
 };
-/* Reads one trial; a torn last row is ignored. A damaged file is ERR_DATA and the record is state FAIL with the reason. */
+/* Reads one trial; a torn last row is ignored. A damaged file is ERR_DATA and the record is state FAIL with the reason.
+ */
 int store_read_trial(const struct store *st, const struct study *s, const char *key, struct trial_record *r,
 		     struct err *e);
 void trial_record_release(struct trial_record *r);

@@ -1,0 +1,530 @@
+/* store.c - see store.h; the reading half is store_read.c */
+#include "sweep/run/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "sweep/base/file.h"
+#include "sweep/run/clock.h"
+#include "sweep/run/epochs.h"
+#include "sweep/run/records.h"
+#include "sweep/run/store_file.h"
+
+static int io_failed(struct err *e, const char *path)
+{
+	return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+static int cannot_create(struct err *e, const char *path)
+{
+	return err_set(e, errno == ENOSPC || errno == EIO ? ERR_IO : ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+}
+
+static int sync_directory(const char *path, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 || fsync(fd) ? io_failed(e, path) : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* ---- the directory --------------------------------------------------------------------------------------- */
+
+/* A directory of that name, not a symbolic link to one. *made: it is new. */
+static int make_directory(const char *path, bool follow, bool *made, struct err *e)
+{
+	struct stat s;
+
+	*made = !mkdir(path, 0755);
+	if (*made)
+		return 0;
+	if (errno != EEXIST)
+		return cannot_create(e, path);
+	if (follow ? stat(path, &s) : lstat(path, &s))
+		return cannot_create(e, path);
+	return S_ISDIR(s.st_mode) ? 0 : err_set(e, ERR_CANTCREAT, "%s: exists and is not a directory", path);
+}
+
+static int make_parents(const char *dir, struct err *e)
+{
+	char path[4096];
+	bool made;
+	int rc = 0;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	for (char *c = path + 1; *path && *c && !rc; c++)
+		if (*c == '/') {
+			*c = 0;
+			rc = make_directory(path, true, &made, e);
+			*c = '/';
+		}
+	return rc ? rc : make_directory(path, true, &made, e);
+}
+
+static bool has(const struct store *st, const char *name)
+{
+	char path[4096];
+	struct err ignored;
+	struct stat s;
+
+	return !store_path(st, path, sizeof(path), name, &ignored) && !lstat(path, &s);
+}
+
+/* `-o .` must not replace somebody's own grid.yaml. */
+static int refuse_foreign(const struct store *st, struct err *e)
+{
+	static const char *const ours[] = {"grid.yaml",  "trials",    "trials.csv",
+					   "epochs.csv", "cells.csv", "report.html"};
+
+	if (has(st, "manifest.json") || has(st, "lock"))
+		return 0;
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+		if (has(st, ours[i]))
+			return err_set(e, ERR_CANTCREAT, "%s: is not a run directory, and '%s' in it would be replaced",
+				       st->dir, ours[i]);
+	return 0;
+}
+
+static int held_by(int fd, const char *dir, struct err *e)
+{
+	char pid[32] = "";
+	ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+
+	pid[n > 0 ? n : 0] = 0;
+	pid[strspn(pid, "0123456789")] = 0;
+	return err_set(e, ERR_CANTCREAT, "%s is in use by process %s", dir, *pid ? pid : "(unknown)");
+}
+
+/* flock, not the file's existence, is the lock: it goes with the process that held it. */
+static int take_lock(struct store *st, struct err *e)
+{
+	char path[4096];
+	char pid[32];
+	int n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
+	int rc = store_path(st, path, sizeof(path), "lock", e);
+
+	if (rc)
+		return rc;
+	st->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (st->lock_fd < 0)
+		return cannot_create(e, path);
+	if (flock(st->lock_fd, LOCK_EX | LOCK_NB))
+		rc = errno == EWOULDBLOCK ? held_by(st->lock_fd, st->dir, e) : cannot_create(e, path);
+	else if (ftruncate(st->lock_fd, 0) || pwrite(st->lock_fd, pid, (size_t)n, 0) != n)
+		rc = io_failed(e, path);
+	if (rc) {
+		close(st->lock_fd);
+		st->lock_fd = -1;
+	}
+	return rc;
+}
+
+/* Temp files of a process that died while it wrote. */
+static void remove_temps(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d))) {
+		size_t n = strlen(entry->d_name);
+
+		if (n > 4 && !strcmp(entry->d_name + n - 4, ".tmp"))
+			unlinkat(dirfd(d), entry->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+}
+
+static void remove_all_temps(const struct store *st)
+{
+	struct dirent *entry;
+	char trials[4096];
+	char path[4096];
+	struct err ignored;
+	DIR *d;
+
+	remove_temps(st->dir);
+	if (store_path(st, trials, sizeof(trials), "trials", &ignored))
+		return;
+	d = opendir(trials);
+	while (d && (entry = readdir(d)))
+		if (entry->d_name[0] != '.' && !path_join(path, sizeof(path), trials, entry->d_name, &ignored))
+			remove_temps(path);
+	if (d)
+		closedir(d);
+}
+
+static int copy_grid(const struct store *st, const struct study *s, struct err *e)
+{
+	char path[4096];
+	struct err ignored;
+	char *old = NULL;
+	size_t n = 0;
+	bool same;
+	int rc = store_path(st, path, sizeof(path), "grid.yaml", e);
+
+	if (rc)
+		return rc;
+	same = !file_read(&old, &n, path, STORE_JSON_MAX, &ignored) && n == s->text_bytes && !memcmp(old, s->text, n);
+	free(old);
+	return same ? 0 : file_replace(path, s->text, s->text_bytes, e);
+}
+
+static void add_difference(char note[1024], const char *what, const char *was, const char *is)
+{
+	size_t n = strlen(note);
+
+	if (strcmp(was, is))
+		snprintf(note + n, 1024 - n, "%s%s (%s, now %s)", n ? ", " : "", what, *was ? was : "none",
+			 *is ? is : "none");
+}
+
+static void compare_manifests(char note[1024], const struct manifest *was, const struct manifest *is)
+{
+	char old[16];
+	char new[16];
+
+	snprintf(old, sizeof(old), "%d", was->numerics);
+	snprintf(new, sizeof(new), "%d", is->numerics);
+	add_difference(note, "training data", was->train_hash, is->train_hash);
+	add_difference(note, "validation data", was->val_hash, is->val_hash);
+	add_difference(note, "start weights", was->weights_hash, is->weights_hash);
+	add_difference(note, "numerics version", old, new);
+	add_difference(note, "kernels", was->kernels, is->kernels);
+}
+
+/* Writes the manifest; the time of creation is that of the directory's first. */
+static int put_manifest(struct store *st, char note[1024], struct err *e)
+{
+	char path[4096];
+	struct manifest old;
+	struct err why;
+	char *text = NULL;
+	size_t n;
+	int rc = store_path(st, path, sizeof(path), "manifest.json", e);
+
+	if (rc)
+		return rc;
+	if (!file_read(&text, &n, path, STORE_JSON_MAX, &why)) {
+		if (manifest_parse(&old, text, path, &why)) {
+			snprintf(note, 1024, "%.900s; written anew", why.msg);
+		} else {
+			compare_manifests(note, &old, &st->manifest);
+			memcpy(st->manifest.created, old.created, sizeof(old.created));
+			manifest_release(&old);
+		}
+	}
+	free(text);
+	text = manifest_write(&st->manifest);
+	if (!text)
+		return err_set(e, ERR_NOMEM, "%s: out of memory", path);
+	rc = file_replace(path, text, strlen(text), e);
+	free(text);
+	return rc;
+}
+
+int store_open(struct store *st, const char *dir, const struct study *s, const struct manifest *m, char note[1024],
+	       struct err *e)
+{
+	char trials[4096];
+	bool made;
+	int rc;
+
+	*st = (struct store){.lock_fd = -1};
+	note[0] = 0;
+	if (!*dir || snprintf(st->dir, sizeof(st->dir), "%s", dir) >= (int)sizeof(st->dir))
+		return err_set(e, ERR_CANTCREAT, "'%.40s': no good path of a run directory", dir);
+	rc = manifest_copy(&st->manifest, m, e);
+	if (!rc)
+		rc = make_parents(dir, e);
+	if (!rc)
+		rc = refuse_foreign(st, e);
+	if (!rc)
+		rc = take_lock(st, e);
+	if (!rc)
+		rc = store_path(st, trials, sizeof(trials), "trials", e);
+	if (!rc)
+		rc = make_directory(trials, false, &made, e);
+	if (!rc)
+		remove_all_temps(st);
+	if (!rc)
+		rc = copy_grid(st, s, e);
+	if (!rc)
+		rc = put_manifest(st, note, e);
+	if (rc)
+		store_close(st);
+	return rc;
+}
+
+void store_close(struct store *st)
+{
+	if (st->lock_fd >= 0) {
+		if (ftruncate(st->lock_fd, 0)) /* the pid is a courtesy; the lock goes with the descriptor */
+			errno = 0;
+		close(st->lock_fd);
+	}
+	st->lock_fd = -1;
+	manifest_release(&st->manifest);
+}
+
+/* ---- one trial ------------------------------------------------------------------------------------------- */
+
+static int trial_failed_io(const struct trial_log *log, const char *name, struct err *e)
+{
+	return err_set(e, ERR_IO, "%s/trials/%s/%s: %s", log->store->dir, log->key, name, strerror(errno));
+}
+
+static int append(int fd, const char *bytes, size_t n)
+{
+	ssize_t w;
+
+	do
+		w = write(fd, bytes, n);
+	while (w < 0 && errno == EINTR);
+	if (w >= 0 && (size_t)w < n)
+		errno = ENOSPC; /* a short write to a file: the disk, or a limit, is full */
+	return w == (ssize_t)n ? 0 : -1;
+}
+
+static int remove_file(const struct store *st, const char *key, const char *name, struct err *e)
+{
+	char path[4096];
+	int rc = trial_path(st, path, key, name, e);
+
+	if (rc)
+		return rc;
+	return unlink(path) && errno != ENOENT ? io_failed(e, path) : 0;
+}
+
+/* A failed or damaged result makes room for a new one; any other is final. */
+static int clear_result(const struct store *st, const char *key, struct err *e)
+{
+	struct trial_end end;
+	struct err ignored;
+	int rc;
+
+	store_trial_state(st, key, &end, &ignored);
+	if (end.state == STATE_COMPLETE || end.state == STATE_DIVERGED || end.state == STATE_PRUNED)
+		return err_set(e, ERR_CANTCREAT, "%s/trials/%s: has ended already", st->dir, key);
+	rc = remove_file(st, key, "result.json", e);
+	return rc ? rc : remove_file(st, key, "correct.bits", e);
+}
+
+/* Notes this start in the trial's `attempts` and counts the lines. */
+static int note_attempt(struct trial_log *log, struct err *e)
+{
+	char stamp[CLOCK_TEXT_MAX];
+	char host[64] = "";
+	char path[4096];
+	char line[160];
+	char *text = NULL;
+	size_t n = 0;
+	int rc = trial_path(log->store, path, log->key, "attempts", e);
+	int fd = rc ? -1 : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	if (rc)
+		return rc;
+	if (fd < 0)
+		return cannot_create(e, path);
+	clock_utc(stamp);
+	gethostname(host, sizeof(host) - 1);
+	if (append(fd, line, (size_t)snprintf(line, sizeof(line), "%s %s %ld\n", stamp, host, (long)getpid())))
+		rc = io_failed(e, path);
+	if (close(fd) && !rc)
+		rc = io_failed(e, path);
+	if (!rc)
+		rc = file_read(&text, &n, path, STORE_JSON_MAX, e);
+	log->attempt = 0;
+	for (size_t i = 0; !rc && i < n; i++)
+		log->attempt += text[i] == '\n';
+	free(text);
+	return rc;
+}
+
+static int write_header(struct trial_log *log, const struct study *s, struct err *e)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+	int rc = 0;
+
+	if (f)
+		epochs_header(f, s);
+	if (!f || fclose(f))
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	else if (append(log->fd, text, n))
+		rc = trial_failed_io(log, "epochs.csv", e);
+	free(text);
+	return rc;
+}
+
+/* Opens epochs.csv with the header and the first `keep` rows in it, or the header alone. */
+static int open_rows(struct trial_log *log, const struct study *s, int keep, struct err *e)
+{
+	struct err ignored;
+	char path[4096];
+	char *old = NULL;
+	size_t n = 0;
+	size_t extent = 0;
+	int rc = trial_path(log->store, path, log->key, "epochs.csv", e);
+
+	if (rc)
+		return rc;
+	log->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (log->fd < 0)
+		return cannot_create(e, path);
+	if (keep > 0 && !file_read(&old, &n, path, STORE_ROWS_MAX, &ignored))
+		extent = epochs_extent(old, n, s, keep);
+	free(old);
+	log->epochs_done = extent ? keep : 0;
+	if (ftruncate(log->fd, (off_t)extent))
+		return trial_failed_io(log, "epochs.csv", e);
+	return extent ? 0 : write_header(log, s, e);
+}
+
+static int make_trial_directory(const struct store *st, const char *key, struct err *e)
+{
+	char path[4096];
+	bool made;
+	int rc = trial_path(st, path, key, NULL, e);
+
+	if (!rc)
+		rc = make_directory(path, false, &made, e);
+	if (rc || !made)
+		return rc;
+	rc = store_path(st, path, sizeof(path), "trials", e);
+	return rc ? rc : sync_directory(path, e);
+}
+
+int store_trial_begin(struct trial_log *log, const struct store *st, const struct study *s, const char *key,
+		      int keep_epochs, struct err *e)
+{
+	int rc;
+
+	*log = (struct trial_log){.store = st, .fd = -1, .n_groups = s->n_groups};
+	snprintf(log->key, sizeof(log->key), "%s", key);
+	rc = make_trial_directory(st, key, e);
+	if (!rc)
+		rc = clear_result(st, key, e);
+	if (!rc)
+		rc = note_attempt(log, e);
+	if (!rc)
+		rc = open_rows(log, s, keep_epochs, e);
+	if (rc)
+		store_trial_close(log);
+	return rc;
+}
+
+int store_trial_epoch(struct trial_log *log, const struct epoch_row *row, struct err *e)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&text, &n);
+	int rc = 0;
+
+	if (f)
+		epochs_row(f, row, log->n_groups);
+	if (!f || fclose(f))
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	else if (append(log->fd, text, n))
+		rc = trial_failed_io(log, "epochs.csv", e);
+	else
+		log->epochs_done++;
+	free(text);
+	return rc;
+}
+
+/* Syncs the rows and hashes the file as it stands. */
+static int seal_rows(struct trial_log *log, uint64_t *hash, size_t *n, struct err *e)
+{
+	char path[4096];
+	char *rows;
+	int rc;
+
+	if (fsync(log->fd))
+		return trial_failed_io(log, "epochs.csv", e);
+	rc = trial_path(log->store, path, log->key, "epochs.csv", e);
+	if (!rc)
+		rc = file_read(&rows, n, path, STORE_ROWS_MAX, e);
+	if (rc)
+		return rc;
+	*hash = XXH3_64bits(rows, *n);
+	free(rows);
+	return 0;
+}
+
+int store_trial_checkpoint(struct trial_log *log, const void *block, size_t bytes, struct err *e)
+{
+	struct checkpoint_head head = {
+		.magic = CHECKPOINT_MAGIC, .version = CHECKPOINT_VERSION, .epochs = log->epochs_done, .bytes = bytes};
+	char path[4096];
+	size_t rows_bytes;
+	char *file;
+	int rc = seal_rows(log, &head.rows_hash, &rows_bytes, e);
+
+	if (!rc)
+		rc = trial_path(log->store, path, log->key, "checkpoint", e);
+	if (rc)
+		return rc;
+	head.rows_bytes = rows_bytes;
+	head.hash = checkpoint_hash(&head, block);
+	file = malloc(sizeof(head) + bytes);
+	if (!file)
+		return err_set(e, ERR_NOMEM, "%s: out of memory (%zu bytes)", path, bytes);
+	memcpy(file, &head, sizeof(head));
+	memcpy(file + sizeof(head), block, bytes);
+	rc = file_replace(path, file, sizeof(head) + bytes, e);
+	free(file);
+	return rc;
+}
+
+static int put_bits(struct trial_log *log, const uint8_t *bits, int64_t n_bits, struct err *e)
+{
+	char path[4096];
+	int rc = trial_path(log->store, path, log->key, "correct.bits", e);
+
+	return rc || !bits ? rc : file_replace(path, bits, ((size_t)n_bits + 7) / 8, e);
+}
+
+int store_trial_finish(struct trial_log *log, const struct trial_end *end, const uint8_t *bits, int64_t n_bits,
+		       struct err *e)
+{
+	char path[4096];
+	uint64_t hash = 0;
+	char *text;
+	size_t n;
+	int won;
+	int rc = trial_path(log->store, path, log->key, "result.json", e);
+
+	if (rc)
+		return rc;
+	if (!access(path, F_OK)) /* somebody was first: leave all of theirs as it is */
+		return remove_file(log->store, log->key, "checkpoint", e);
+	rc = seal_rows(log, &hash, &n, e);
+	if (!rc)
+		rc = put_bits(log, bits, n_bits, e);
+	if (rc)
+		return rc;
+	text = result_write(end, log->key, hash);
+	if (!text)
+		return err_set(e, ERR_NOMEM, "%s: out of memory", path);
+	rc = file_publish(path, text, strlen(text), &won, e);
+	free(text);
+	return rc ? rc : remove_file(log->store, log->key, "checkpoint", e);
+}
+
+void store_trial_close(struct trial_log *log)
+{
+	if (log->fd >= 0)
+		close(log->fd);
+	log->fd = -1;
+}

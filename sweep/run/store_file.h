@@ -1,0 +1,30 @@
+/*
+ * store_file.h - what store.c and store_read.c share: names inside a trial's directory and the checkpoint's layout.
+ */
+#ifndef SWEEP_RUN_STORE_FILE_H
+#define SWEEP_RUN_STORE_FILE_H
+
+#include "sweep/run/store.h"
+
+#define STORE_JSON_MAX ((size_t)16 << 20)
+#define STORE_ROWS_MAX ((size_t)1 << 32)
+
+/* Head of a checkpoint file, in the machine's byte order; the block follows. */
+#define CHECKPOINT_MAGIC   "gapckpt"
+#define CHECKPOINT_VERSION 1
+struct checkpoint_head {
+	char magic[8];
+	uint32_t version;
+	int32_t epochs;      /* rows of epochs.csv that belong to it ... */
+	uint64_t rows_bytes; /* ... its header included ... */
+	uint64_t rows_hash;  /* ... and their XXH3-64 */
+	uint64_t bytes;      /* of the block */
+	uint64_t hash;       /* XXH3-64 of the block, seeded with that of all above */
+};
+/* Hash of head and block; head->hash itself is left out. */
+uint64_t checkpoint_hash(const struct checkpoint_head *head, const void *block);
+
+/* DIR/trials/KEY/name; name NULL: the directory. */
+int trial_path(const struct store *st, char out[4096], const char *key, const char *name, struct err *e);
+
+#endif

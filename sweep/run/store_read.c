@@ -1,0 +1,231 @@
+/* store_read.c - the reading half of store.h */
+#include "sweep/run/store.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "sweep/base/file.h"
+#include "sweep/run/epochs.h"
+#include "sweep/run/records.h"
+#include "sweep/run/store_file.h"
+
+const char *trial_state_word(enum trial_state s)
+{
+	static const char *const word[] = {"WAITING", "RUNNING", "COMPLETE", "PRUNED", "DIVERGED", "FAIL"};
+
+	return word[s];
+}
+
+uint64_t checkpoint_hash(const struct checkpoint_head *head, const void *block)
+{
+	return XXH3_64bits_withSeed(block, head->bytes, XXH3_64bits(head, offsetof(struct checkpoint_head, hash)));
+}
+
+int store_path(const struct store *st, char *out, size_t size, const char *name, struct err *e)
+{
+	return path_join(out, size, st->dir, name, e);
+}
+
+int trial_path(const struct store *st, char out[4096], const char *key, const char *name, struct err *e)
+{
+	int n = snprintf(out, 4096, "%s/trials/%s%s%s", st->dir, key, name ? "/" : "", name ? name : "");
+
+	return n < 4096 ? 0 : err_set(e, ERR_CANTCREAT, "%s/trials/%s: path too long", st->dir, key);
+}
+
+static int read_manifest(struct store *st, struct err *e)
+{
+	char path[4096];
+	char *text;
+	size_t n;
+	int rc = store_path(st, path, sizeof(path), "manifest.json", e);
+
+	if (!rc)
+		rc = file_read(&text, &n, path, STORE_JSON_MAX, e);
+	if (rc)
+		return rc;
+	rc = manifest_parse(&st->manifest, text, path, e);
+	free(text);
+	return rc;
+}
+
+static int read_study(struct study *s, const struct store *st, struct err *e)
+{
+	const char *const *sets = (const char *const *)st->manifest.set;
+	char path[4096];
+	char *text;
+	size_t n;
+	int rc = store_path(st, path, sizeof(path), "grid.yaml", e);
+
+	if (!rc)
+		rc = file_read(&text, &n, path, STORE_JSON_MAX, e);
+	if (rc)
+		return rc;
+	rc = study_parse(s, text, n, path, sets, st->manifest.n_sets, e);
+	free(text);
+	return rc;
+}
+
+int store_read(struct store *st, struct study *s, const char *dir, struct err *e)
+{
+	int rc;
+
+	*st = (struct store){.lock_fd = -1};
+	*s = (struct study){0};
+	if (snprintf(st->dir, sizeof(st->dir), "%s", dir) >= (int)sizeof(st->dir))
+		return err_set(e, ERR_NOINPUT, "%s: path too long", dir);
+	rc = read_manifest(st, e);
+	if (!rc)
+		rc = read_study(s, st, e);
+	if (rc)
+		store_close(st);
+	return rc;
+}
+
+/* A record that could not be read is a failed one whose reason is the error. */
+static int damaged(struct trial_end *end, struct err *e)
+{
+	*end = (struct trial_end){.state = STATE_FAIL};
+	snprintf(end->reason, sizeof(end->reason), "%.*s", (int)sizeof(end->reason) - 1, e->msg);
+	e->code = ERR_DATA;
+	return ERR_DATA;
+}
+
+/* State of a trial and the bytes of its epochs.csv (malloc'ed; NULL if there is none). */
+static int read_files(const struct store *st, const char *key, struct trial_end *end, char **rows, size_t *n_bytes,
+		      struct err *e)
+{
+	char result[4096];
+	char epochs[4096];
+	uint64_t rows_hash;
+	char *text;
+	size_t n;
+	int rc;
+
+	*end = (struct trial_end){.state = STATE_WAITING};
+	*rows = NULL;
+	*n_bytes = 0;
+	if (trial_path(st, result, key, "result.json", e) || trial_path(st, epochs, key, "epochs.csv", e))
+		return damaged(end, e);
+	if (access(result, F_OK)) {
+		if (access(epochs, F_OK))
+			return 0;
+		end->state = STATE_RUNNING;
+		return file_read(rows, n_bytes, epochs, STORE_ROWS_MAX, e) ? damaged(end, e) : 0;
+	}
+	rc = file_read(&text, &n, result, STORE_JSON_MAX, e);
+	if (rc)
+		return damaged(end, e);
+	rc = strlen(text) == n ? result_parse(end, &rows_hash, text, key, result, e)
+			       : err_set(e, ERR_DATA, "%s: damaged: a NUL byte", result);
+	free(text);
+	if (!rc)
+		rc = file_read(rows, n_bytes, epochs, STORE_ROWS_MAX, e);
+	if (!rc && XXH3_64bits(*rows, *n_bytes) != rows_hash) {
+		free(*rows);
+		*rows = NULL;
+		rc = err_set(e, ERR_DATA, "%s: damaged: not the rows that %s was published with", epochs,
+			     "result.json");
+	}
+	return rc ? damaged(end, e) : 0;
+}
+
+int store_trial_state(const struct store *st, const char *key, struct trial_end *end, struct err *e)
+{
+	char *rows;
+	size_t n;
+	int rc = read_files(st, key, end, &rows, &n, e);
+
+	free(rows);
+	return rc;
+}
+
+int store_read_trial(const struct store *st, const struct study *s, const char *key, struct trial_record *r,
+		     struct err *e)
+{
+	char path[4096];
+	char *rows;
+	size_t n;
+	int rc;
+
+	*r = (struct trial_record){0};
+	rc = read_files(st, key, &r->end, &rows, &n, e);
+	if (!rc && rows) {
+		rc = trial_path(st, path, key, "epochs.csv", e);
+		if (!rc)
+			rc = epochs_parse(&r->row, &r->n_rows, rows, n, s, path, e);
+		if (!rc && r->end.state >= STATE_COMPLETE && r->n_rows != r->end.epochs)
+			rc = err_set(e, ERR_DATA, "%s: %d rows; its result.json says %d", path, r->n_rows,
+				     r->end.epochs);
+		if (rc) {
+			trial_record_release(r);
+			rc = damaged(&r->end, e);
+		}
+	}
+	free(rows);
+	return rc;
+}
+
+void trial_record_release(struct trial_record *r)
+{
+	free(r->row);
+	r->row = NULL;
+	r->n_rows = 0;
+}
+
+/* Do the first rows of epochs.csv still read as they did when the checkpoint was written? */
+static bool rows_still_stand(const struct store *st, const char *key, const struct checkpoint_head *head)
+{
+	struct err ignored;
+	char path[4096];
+	char *rows;
+	size_t n;
+	bool same;
+
+	if (trial_path(st, path, key, "epochs.csv", &ignored) || file_read(&rows, &n, path, STORE_ROWS_MAX, &ignored))
+		return false;
+	same = n >= head->rows_bytes && XXH3_64bits(rows, head->rows_bytes) == head->rows_hash;
+	free(rows);
+	return same;
+}
+
+static bool checkpoint_sound(const char *file, size_t n, struct checkpoint_head *head)
+{
+	if (n < sizeof(*head))
+		return false;
+	memcpy(head, file, sizeof(*head));
+	return !memcmp(head->magic, CHECKPOINT_MAGIC, sizeof(head->magic)) && head->version == CHECKPOINT_VERSION &&
+	       head->bytes == n - sizeof(*head) && head->epochs >= 0 &&
+	       head->hash == checkpoint_hash(head, file + sizeof(*head));
+}
+
+int store_load_checkpoint(const struct store *st, const char *key, void **block, size_t *bytes, int *epochs,
+			  struct err *e)
+{
+	struct checkpoint_head head;
+	char path[4096];
+	char *file;
+	size_t n;
+	int rc;
+
+	*block = NULL;
+	*bytes = 0;
+	*epochs = 0;
+	rc = trial_path(st, path, key, "checkpoint", e);
+	if (rc || access(path, F_OK))
+		return rc;
+	rc = file_read(&file, &n, path, SIZE_MAX / 4, e);
+	if (rc)
+		return rc;
+	if (checkpoint_sound(file, n, &head) && rows_still_stand(st, key, &head)) {
+		*bytes = head.bytes;
+		*epochs = head.epochs;
+		*block = memmove(file, file + sizeof(head), head.bytes);
+	} else {
+		free(file);
+	}
+	return 0;
+}
