@@ -26,19 +26,29 @@ static const float *pixel(const float *x, const struct pool_shape *ps, int i, in
 	return x + (((ptrdiff_t)i * ps->h + row) * ps->w + col) * ps->c;
 }
 
-static void max_start(float *restrict y, uint8_t *restrict arg, const float *restrict x, int index, int c)
+static void max_start(float *y, uint8_t *arg, const float *x, int index, int c)
 {
 	memcpy(y, x, (size_t)c * sizeof(*y));
 	memset(arg, index, (size_t)c);
 }
 
-static void max_take(float *restrict y, uint8_t *restrict arg, const float *restrict x, int index, int c)
+static void max_take(float *y, uint8_t *arg, const float *x, int index, int c)
 {
-	for (int k = 0; k < c; k++) {
-		bool take = (x[k] > y[k]) | (x[k] != x[k]);
+	int k = 0;
 
-		y[k] = take ? x[k] : y[k];
-		arg[k] = take ? (uint8_t)index : arg[k];
+	for (; k + VL <= c; k += VL) {
+		vf v = vf_load(x + k), top = vf_load(y + k);
+		vi take = (vi)(v > top) | (vi)(v != v);
+		vi old = __builtin_convertvector(*(const vb_u *)(arg + k), vi), new = (vi){0} + index;
+
+		vf_store(y + k, (vf)(((vi)v & take) | ((vi)top & ~take)));
+		*(vb_u *)(arg + k) = __builtin_convertvector((new &take) | (old & ~take), vb_u);
+	}
+	for (; k < c; k++) {
+		if (x[k] > y[k] || x[k] != x[k]) {
+			y[k] = x[k];
+			arg[k] = (uint8_t)index;
+		}
 	}
 }
 
