@@ -91,6 +91,9 @@ $(B)/tests/parity/%: $(B)/tests/parity/%.o $(filter $(B)/tests/parity/%,$(TEST_H
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libengine.a
 	$(CC) $(SAN) -fopenmp -o $@ $^ $(LDLIBS)
 
+# The chart templates are built into the program (.incbin, which -MMD does not see).
+$(B)/sweep/report/template.o: $(wildcard plots/*.gp)
+
 test: deps-test      ## everything that must hold: units, command line, parity with PyTorch
 	@$(MAKE) --no-print-directory check
 

@@ -1,0 +1,474 @@
+/* html.c - see html.h */
+#include "sweep/report/html.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sweep/base/file.h"
+
+enum { MAX_CELL_ROWS = 2000, MAX_FAILURES = 20, MAX_GRID_BYTES = 100000 };
+
+static const char style[] =
+	":root{color-scheme:light dark;--bg:#fff;--ink:#1d2126;--soft:#5c6570;--line:#d9dde2;--card:#f6f7f9;"
+	"--good:#00664f;--accent:#005a8f;--mark:#e8f1f8}"
+	"@media(prefers-color-scheme:dark){:root{--bg:#14171a;--ink:#e6e8ea;--soft:#9aa4ae;--line:#343a40;--card:#"
+	"1d2125;"
+	"--good:#5fd0ab;--accent:#78bdea;--mark:#1c2c3a}}"
+	"*{box-sizing:border-box}"
+	"body{margin:0 auto;max-width:1280px;padding:24px 20px 60px;background:var(--bg);color:var(--ink);"
+	"font:16px/1.5 system-ui,'DejaVu Sans',sans-serif}"
+	"h1{font-size:1.2rem;margin:0;color:var(--soft);font-weight:500;overflow-wrap:anywhere}"
+	"h2{font-size:1.15rem;margin:40px 0 10px}"
+	".answer{font-size:1.45rem;line-height:1.35;margin:8px 0 18px;max-width:60ch;font-weight:600}"
+	".soft,figcaption{color:var(--soft);font-size:.875rem}"
+	".scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px}"
+	"table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}"
+	"th,td{padding:7px 12px;text-align:right;white-space:nowrap;border-top:1px solid var(--line)}"
+	"tr:first-child>*{border-top:0}thead th{background:var(--card);font-weight:600}"
+	"th:first-child,td:first-child,.l{text-align:left}"
+	"tr.best td{background:var(--mark);font-weight:600}.yes{color:var(--good)}"
+	"button{all:unset;cursor:pointer;font-weight:600}button:focus-visible{outline:2px solid var(--accent)}"
+	"th[aria-sort=ascending] button:after{content:' \\2191'}th[aria-sort=descending] button:after{content:' "
+	"\\2193'}"
+	".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:20px;"
+	"align-items:start}"
+	"figure{margin:0;background:#fff;border:1px solid var(--line);border-radius:8px;padding:10px}"
+	"figure img{display:block;width:100%;max-width:640px;margin:auto;height:auto}"
+	"dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0;font-size:.9rem}"
+	"dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}"
+	"pre{margin:0;padding:14px;font:13px/1.45 'DejaVu Sans Mono',monospace;background:var(--card)}"
+	"summary{cursor:pointer}"
+	"@media(max-width:600px){body{padding:16px 12px 40px}.answer{font-size:1.2rem}th,td{padding:6px 8px}"
+	"figure{padding:4px}dl{grid-template-columns:1fr}dd{margin-bottom:6px}}"
+	"@media print{body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible;border:0}"
+	"figure,tr{break-inside:avoid}table{font-size:7.5pt}th,td{padding:2px 5px}}";
+
+/* Sorts a table by the column of the pressed button; numbers by data-v. The page is whole without it. */
+static const char script[] = "document.querySelectorAll('table.sort').forEach(function(t){"
+			     "t.querySelectorAll('thead th').forEach(function(h,i){"
+			     "h.querySelector('button').addEventListener('click',function(){"
+			     "var up=h.getAttribute('aria-sort')!=='ascending';"
+			     "t.querySelectorAll('th').forEach(function(o){o.removeAttribute('aria-sort')});"
+			     "h.setAttribute('aria-sort',up?'ascending':'descending');"
+			     "var b=t.tBodies[0],r=Array.from(b.rows);"
+			     "function v(x){var c=x.cells[i];return c.dataset.v!==undefined?"
+			     "(c.dataset.v===''?NaN:+c.dataset.v):c.textContent}"
+			     "r.sort(function(x,y){var p=v(x),q=v(y);"
+			     "if(typeof p==='number'){if(isNaN(p)||isNaN(q))return isNaN(p)-isNaN(q);return up?p-q:q-p}"
+			     "return up?p.localeCompare(q):q.localeCompare(p)});"
+			     "r.forEach(function(x){b.appendChild(x)})})})});";
+
+void html_text(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '&')
+			fputs("&amp;", out);
+		else if (c == '<')
+			fputs("&lt;", out);
+		else if (c == '>')
+			fputs("&gt;", out);
+		else if (c == '"')
+			fputs("&quot;", out);
+		else if (c == '\'')
+			fputs("&#39;", out);
+		else
+			fputc(c < ' ' && c != '\n' && c != '\t' ? ' ' : c, out);
+	}
+}
+
+static void element(FILE *out, const char *tag, const char *text)
+{
+	fprintf(out, "<%s>", tag);
+	html_text(out, text);
+	fprintf(out, "</%s>", tag);
+}
+
+/* A table cell "87.3 ± 0.2" that sorts by its mean. */
+static void estimate_cell(FILE *out, const struct estimate *v, double scale, int digits)
+{
+	char number[NUM_MAX];
+
+	if (v->n == 0 || isnan(v->mean)) {
+		fputs("<td data-v=\"\">–</td>", out);
+		return;
+	}
+	fprintf(out, "<td data-v=\"%s\">%.*f", num_text(number, scale * v->mean), digits, scale * v->mean);
+	if (v->n > 1)
+		fprintf(out, " ± %.*f", digits, scale * v->sd);
+	fputs("</td>", out);
+}
+
+/* ---- the first screen ------------------------------------------------------------------------------------- */
+
+static void before_after_row(FILE *out, const struct summary *s, const char *word, int cell)
+{
+	const struct cell_summary *c = &s->cell[cell];
+	char label[CELL_LABEL_MAX];
+
+	fprintf(out, "<tr><th scope=\"row\">%s</th><td class=\"l\">", word);
+	html_text(out, cell_label(label, s->results->study, cell));
+	fputs("</td>", out);
+	estimate_cell(out, &c->metric[METRIC_train_eval_acc], 100, 1);
+	estimate_cell(out, &c->metric[METRIC_val_acc], 100, 1);
+	estimate_cell(out, &c->metric[METRIC_train_eval_loss], 1, 3);
+	estimate_cell(out, &c->metric[METRIC_val_loss], 1, 3);
+	estimate_cell(out, &c->metric[METRIC_gap], 100, 1);
+	fputs("</tr>\n", out);
+}
+
+static void before_after(FILE *out, const struct summary *s)
+{
+	if (s->best < 0)
+		return;
+	fputs("<div class=\"scroll\"><table><thead><tr><th></th><th class=\"l\">rates</th><th>Train Acc (%)</th>"
+	      "<th>Val Acc (%)</th><th>Train Loss</th><th>Val Loss</th><th>gap (points)</th></tr></thead><tbody>\n",
+	      out);
+	if (s->baseline >= 0)
+		before_after_row(out, s, "before", s->baseline);
+	before_after_row(out, s, "after", s->best);
+	fputs("</tbody></table></div>\n<p class=\"soft\">Mean ± sample standard deviation over repeats, after the last "
+	      "epoch. Train figures are clean: the same weights as validation, eval mode, no augmentation. "
+	      "Rates: ",
+	      out);
+	for (int g = 0; g < s->results->study->n_groups; g++) {
+		fputs(g ? " / " : "", out);
+		html_text(out, s->results->study->group[g].name);
+	}
+	fputs(".</p>\n", out);
+}
+
+static void base64(FILE *out, const char *text)
+{
+	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *b = (const unsigned char *)text;
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n; i += 3) {
+		unsigned v =
+			(unsigned)b[i] << 16 | (i + 1 < n ? (unsigned)b[i + 1] << 8 : 0) | (i + 2 < n ? b[i + 2] : 0);
+
+		fputc(digit[v >> 18], out);
+		fputc(digit[v >> 12 & 63], out);
+		fputc(i + 1 < n ? digit[v >> 6 & 63] : '=', out);
+		fputc(i + 2 < n ? digit[v & 63] : '=', out);
+	}
+}
+
+static void figure(FILE *out, const struct chart *c, const char *svg, const char *note)
+{
+	fputs("<figure>", out);
+	if (svg) {
+		fprintf(out, "<img alt=\"%s\" src=\"data:image/svg+xml;base64,", c->alt);
+		base64(out, svg);
+		fputs("\">", out);
+	} else {
+		fputs("<figcaption>", out);
+		html_text(out, c->title);
+		fputs(": not drawn (", out);
+		html_text(out, note);
+		fputs(")</figcaption>", out);
+	}
+	fputs("</figure>\n", out);
+}
+
+static void figures(FILE *out, int from, int to, const char *const svg[N_CHARTS], const char note[N_CHARTS][200])
+{
+	fputs("<div class=\"charts\">\n", out);
+	for (int i = from; i < to; i++)
+		figure(out, &charts[i], svg[i], note[i]);
+	fputs("</div>\n", out);
+}
+
+/* ---- all cells --------------------------------------------------------------------------------------------- */
+
+static void heading(FILE *out, const char *text, bool left)
+{
+	fprintf(out, "<th%s><button type=\"button\">", left ? " class=\"l\"" : "");
+	html_text(out, text);
+	fputs("</button></th>", out);
+}
+
+static void cell_headings(FILE *out, const struct study *st)
+{
+	static const char *const word[] = {"n",        "gap (points)", "Val Acc (%)",           "Train Acc (%)",
+					   "Val Loss", "Train Loss",   "Train Acc, running (%)"};
+
+	fputs("<thead><tr>", out);
+	for (int i = 0; i < st->n_columns; i++)
+		heading(out, st->column[i].name, i == 0);
+	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
+		heading(out, word[i], false);
+	if (st->n_constraints)
+		heading(out, "meets", false);
+	heading(out, "gap − baseline (95 %)", false);
+	heading(out, "", true);
+	fputs("</tr></thead>", out);
+}
+
+static void param_cells(FILE *out, const struct study *st, int cell)
+{
+	for (int i = 0; i < st->n_columns; i++) {
+		const struct setting *set = &st->cell[cell].setting;
+		bool rate = !st->column[i].field;
+		char text[COLUMN_TEXT_MAX];
+		char number[NUM_MAX];
+
+		setting_text(st, set, i, text);
+		if (rate)
+			fprintf(out, "<td data-v=\"%s\">%s</td>", num_text(number, setting_value(st, set, i)),
+				rate_text(text, setting_value(st, set, i)));
+		else
+			element(out, "td", text);
+	}
+}
+
+static void meets_cell(FILE *out, const struct summary *s, int cell)
+{
+	const struct cell_summary *c = &s->cell[cell];
+	int tried = c->n + c->n_diverged;
+
+	if (!tried) {
+		fputs("<td data-v=\"\">–</td>", out);
+		return;
+	}
+	fprintf(out, "<td data-v=\"%g\"%s>%.0f/%d%s</td>", c->met_share + (c->feasible ? 1 : 0),
+		c->feasible ? " class=\"yes\"" : "", c->met_share * tried, tried, c->feasible ? " ✓" : "");
+}
+
+static void difference_cell(FILE *out, const struct estimate *d)
+{
+	char number[NUM_MAX];
+
+	if (!d->n || isnan(d->mean))
+		fputs("<td data-v=\"\">–</td>", out);
+	else if (d->n == 1)
+		fprintf(out, "<td data-v=\"%s\">%+.1f</td>", num_text(number, d->mean), 100 * d->mean);
+	else
+		fprintf(out, "<td data-v=\"%s\">%+.1f [%+.1f, %+.1f]</td>", num_text(number, d->mean), 100 * d->mean,
+			100 * d->lo, 100 * d->hi);
+}
+
+/* "best", "baseline", "2 diverged", ... */
+static void marks_cell(FILE *out, const struct summary *s, int cell)
+{
+	const struct cell_summary *c = &s->cell[cell];
+
+	fprintf(out, "<td class=\"l\">%s%s", cell == s->best ? "★ best " : "",
+		cell == s->baseline ? "▲ baseline " : "");
+	if (c->n_diverged)
+		fprintf(out, "%d diverged ", c->n_diverged);
+	if (c->n_failed)
+		fprintf(out, "%d failed ", c->n_failed);
+	if (c->n_pruned)
+		fprintf(out, "%d pruned ", c->n_pruned);
+	if (c->n_open)
+		fprintf(out, "%d open", c->n_open);
+	fputs("</td>", out);
+}
+
+static void cell_row(FILE *out, const struct summary *s, int cell)
+{
+	static const struct {
+		int metric, digits;
+		double scale;
+	} shown[] = {{METRIC_gap, 1, 100},    {METRIC_val_acc, 1, 100},       {METRIC_train_eval_acc, 1, 100},
+		     {METRIC_val_loss, 3, 1}, {METRIC_train_eval_loss, 3, 1}, {METRIC_train_acc, 1, 100}};
+	const struct cell_summary *c = &s->cell[cell];
+
+	fprintf(out, "<tr%s>", cell == s->best ? " class=\"best\"" : "");
+	param_cells(out, s->results->study, cell);
+	fprintf(out, "<td data-v=\"%d\">%d</td>", c->n, c->n);
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+		estimate_cell(out, &c->metric[shown[i].metric], shown[i].scale, shown[i].digits);
+	if (s->results->study->n_constraints)
+		meets_cell(out, s, cell);
+	difference_cell(out, &c->to_baseline[DIFF_GAP]);
+	marks_cell(out, s, cell);
+	fputs("</tr>\n", out);
+}
+
+static void cell_table(FILE *out, const struct summary *s)
+{
+	const struct study *st = s->results->study;
+	int n = st->n_cells < MAX_CELL_ROWS ? st->n_cells : MAX_CELL_ROWS;
+
+	fputs("<h2>All cells</h2>\n<p class=\"soft\">Mean ± sample standard deviation over complete repeats, last "
+	      "epoch. ",
+	      out);
+	if (st->n_constraints)
+		fputs("meets: repeats that meet every constraint one by one; ✓ where the means do and none diverged. ",
+		      out);
+	fputs("The difference to the baseline is paired by seed, with its 95 % t interval. "
+	      "Press a heading to sort.",
+	      out);
+	if (n < st->n_cells)
+		fprintf(out, " The first %d of %d cells; cells.csv has all.", n, st->n_cells);
+	fputs("</p>\n<div class=\"scroll\"><table class=\"sort\">", out);
+	cell_headings(out, st);
+	fputs("<tbody>\n", out);
+	for (int i = 0; i < n; i++)
+		cell_row(out, s, i);
+	fputs("</tbody></table></div>\n", out);
+}
+
+/* ---- trials, grid file, environment ------------------------------------------------------------------------ */
+
+static void trial_counts(FILE *out, const struct summary *s)
+{
+	static const char *const meaning[] = {"not begun",
+					      "begun, not ended",
+					      "ran to the end",
+					      "stopped early by rule",
+					      "loss became NaN or infinite",
+					      "ended by an error"};
+
+	fputs("<h2>Trials</h2>\n<div class=\"scroll\"><table><tbody>", out);
+	for (int i = 0; i <= STATE_FAIL; i++)
+		if (s->by_state[i])
+			fprintf(out, "<tr><td>%s</td><td class=\"l\">%s</td><td>%d</td></tr>",
+				trial_state_word((enum trial_state)i), meaning[i], s->by_state[i]);
+	fprintf(out, "<tr><td>all</td><td></td><td>%d</td></tr></tbody></table></div>\n", s->results->n_trials);
+}
+
+static void failures(FILE *out, const struct results *r)
+{
+	int n = 0;
+
+	for (int i = 0; i < r->n_trials; i++) {
+		const struct trial_end *end = &r->trial[i].end;
+
+		if (end->state != STATE_FAIL || ++n > MAX_FAILURES)
+			continue;
+		fprintf(out, "%s<li>trial %d (%s): ", n == 1 ? "<ul>" : "", i, r->trial[i].key);
+		html_text(out, end->reason);
+		fputs("</li>\n", out);
+	}
+	if (n > MAX_FAILURES)
+		fprintf(out, "<li>… and %d more, see trials.csv</li>", n - MAX_FAILURES);
+	fputs(n ? "</ul>\n" : "", out);
+}
+
+static void grid_file(FILE *out, const struct study *st)
+{
+	size_t n = st->text_bytes < MAX_GRID_BYTES ? st->text_bytes : MAX_GRID_BYTES;
+	char *text = st->text ? strndup(st->text, n) : NULL;
+
+	if (!text)
+		return;
+	fputs("<h2>Grid file</h2>\n<div class=\"scroll\"><pre>", out);
+	html_text(out, text);
+	fputs("</pre></div>\n", out);
+	free(text);
+}
+
+static void fact(FILE *out, const char *name, const char *value)
+{
+	if (!*value)
+		return;
+	fprintf(out, "<dt>%s</dt>", name);
+	element(out, "dd", value);
+	fputc('\n', out);
+}
+
+static void environment(FILE *out, const struct manifest *m)
+{
+	char text[64];
+
+	if (!m)
+		return;
+	fputs("<h2>Environment</h2>\n<dl>\n", out);
+	fact(out, "gapsweep", m->version);
+	fact(out, "created", m->created);
+	fact(out, "host", m->host);
+	fact(out, "CPU", m->cpu);
+	fact(out, "kernels", m->kernels);
+	fact(out, "BLAS", m->blas);
+	snprintf(text, sizeof(text), "%d", m->workers);
+	fact(out, "workers", m->workers ? text : "");
+	snprintf(text, sizeof(text), "%d", m->numerics);
+	fact(out, "numerics version", text);
+	snprintf(text, sizeof(text), "%lld / %lld", (long long)m->n_train, (long long)m->n_val);
+	fact(out, "train / val samples", text);
+	fact(out, "train hash", m->train_hash);
+	fact(out, "val hash", m->val_hash);
+	fact(out, "weights hash", m->weights_hash);
+	fact(out, "git", m->git);
+	for (int i = 0; i < m->n_sets; i++)
+		fact(out, "--set", m->set[i]);
+	fputs("</dl>\n", out);
+}
+
+void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHARTS], const char note[N_CHARTS][200])
+{
+	const struct study *st = s->results->study;
+	char sentence[SENTENCE_MAX];
+
+	summary_sentence(sentence, s);
+	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
+	      out);
+	html_text(out, st->name ? st->name : "sweep");
+	fprintf(out, " – gapsweep</title>\n<style>%s</style>\n</head>\n<body>\n<h1>", style);
+	html_text(out, st->name ? st->name : "sweep");
+	fputs("</h1>\n<p class=\"answer\">", out);
+	html_text(out, sentence);
+	fputs("</p>\n", out);
+	if (st->description)
+		element(out, "p", st->description);
+	before_after(out, s);
+	figures(out, CHART_gap_heatmap, CHART_learning_curves, svg, note);
+	fputs("<h2>How it came about</h2>\n", out);
+	figures(out, CHART_learning_curves, N_CHARTS, svg, note);
+	cell_table(out, s);
+	trial_counts(out, s);
+	failures(out, s->results);
+	environment(out, s->results->manifest);
+	grid_file(out, st);
+	fprintf(out, "<script>%s</script>\n</body>\n</html>\n", script);
+}
+
+static char *read_svg(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+	char *text = NULL;
+	size_t n;
+	struct err ignored;
+
+	if (snprintf(path, sizeof(path), "%s/plots/%s.svg", dir, name) < (int)sizeof(path) &&
+	    file_read(&text, &n, path, (size_t)1 << 26, &ignored))
+		return NULL;
+	return text;
+}
+
+int html_write(const char *dir, const struct summary *s, const bool drawn[N_CHARTS], const char note[N_CHARTS][200],
+	       struct err *e)
+{
+	char *svg[N_CHARTS] = {NULL};
+	char path[PATH_MAX];
+	char *bytes = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&bytes, &n);
+	int rc = path_join(path, sizeof(path), dir, "report.html", e);
+	bool bad;
+
+	if (!f)
+		return err_set(e, ERR_NOMEM, "report.html: out of memory");
+	for (int i = 0; i < N_CHARTS; i++)
+		if (drawn[i])
+			svg[i] = read_svg(dir, charts[i].name);
+	html_page(f, s, (const char *const *)svg, note);
+	for (int i = 0; i < N_CHARTS; i++)
+		free(svg[i]);
+	bad = ferror(f);
+	bad |= fclose(f) != 0;
+	if (bad && !rc)
+		rc = err_set(e, ERR_NOMEM, "report.html: out of memory");
+	if (!rc)
+		rc = file_replace(path, bytes, n, e);
+	free(bytes);
+	return rc;
+}

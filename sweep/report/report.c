@@ -1,0 +1,55 @@
+/* report.c - see report.h */
+#include "sweep/report/report.h"
+
+#include "sweep/report/chart.h"
+#include "sweep/report/html.h"
+#include "sweep/report/load.h"
+#include "sweep/report/table.h"
+
+static int write_all(const char *dir, const struct summary *s, const struct report_options *o, struct err *e)
+{
+	unsigned formats = o && o->formats ? o->formats : REPORT_SVG | REPORT_PNG;
+	bool drawn[N_CHARTS];
+	char note[N_CHARTS][200];
+	struct err page = {0};
+	int rc = tables_write(dir, s, e);
+
+	if (rc || (o && o->tables_only))
+		return rc;
+	rc = charts_write(dir, s, formats | REPORT_SVG, drawn, note, e);
+	if (html_write(dir, s, drawn, note, &page) && (!rc || rc == ERR_UNAVAILABLE)) {
+		*e = page; /* a full disk matters more than a missing program */
+		rc = page.code;
+	}
+	return rc;
+}
+
+int report_write(const char *dir, const struct report_options *o, struct err *e)
+{
+	struct loaded l = {0};
+	struct summary s = {0};
+	int rc = loaded_init(&l, dir, e);
+
+	if (!rc)
+		rc = summary_init(&s, &l.results, e);
+	if (!rc)
+		rc = write_all(dir, &s, o, e);
+	summary_release(&s);
+	loaded_release(&l);
+	return rc;
+}
+
+int report_before_after(FILE *out, const char *dir, struct err *e)
+{
+	struct loaded l = {0};
+	struct summary s = {0};
+	int rc = loaded_init(&l, dir, e);
+
+	if (!rc)
+		rc = summary_init(&s, &l.results, e);
+	if (!rc)
+		table_before_after(out, &s);
+	summary_release(&s);
+	loaded_release(&l);
+	return rc;
+}

@@ -1,0 +1,245 @@
+/* scatter.c - data of train against validation accuracy, see chart.h. */
+#include <math.h>
+#include <string.h>
+
+#include "sweep/base/csv.h"
+#include "sweep/report/chart.h"
+
+enum { MAX_OPTIMIZERS = 8, MAX_BOXES = 400 };
+
+struct window {
+	double x0, x1, y0, y1; /* percent */
+};
+
+static void write_cells(FILE *csv, const struct summary *s, struct window *w)
+{
+	const struct study *st = s->results->study;
+	const struct field *f = field_find(hyper_fields, n_hyper_fields, "optimizer");
+	struct csv_row row = {.out = csv};
+
+	fputs("cell,label,optimizer,train_acc,val_acc,feasible,mark,right,word\n", csv);
+	for (int i = 0; i < st->n_cells; i++) {
+		const struct cell_summary *c = &s->cell[i];
+		double x = 100 * c->metric[METRIC_train_eval_acc].mean;
+		double y = 100 * c->metric[METRIC_val_acc].mean;
+		char label[CELL_LABEL_MAX];
+		char word[32] = "";
+
+		if (!c->n || isnan(x) || isnan(y))
+			continue;
+		if (f)
+			field_enum_word(f, st->cell[i].setting.hyper.optimizer, word, sizeof(word));
+		*w = (struct window){fmin(w->x0, x), fmax(w->x1, x), fmin(w->y0, y), fmax(w->y1, y)};
+		csv_int(&row, i);
+		csv_text(&row, cell_label(label, st, i));
+		csv_text(&row, word);
+		csv_num(&row, x);
+		csv_num(&row, y);
+		csv_int(&row, st->n_constraints && c->feasible);
+		csv_int(&row, i == s->best || i == s->baseline);
+		csv_int(&row, x > 85); /* most room is to the left of high accuracies */
+		csv_text(&row, i == s->best ? "best" : i == s->baseline ? "baseline" : " ");
+		csv_end(&row);
+	}
+}
+
+/* The constraints as seen in this plane: those on other figures (losses) are left out and counted. */
+struct probe {
+	double train, val;
+	bool other;
+};
+
+static double probe_value(void *ctx, int slot)
+{
+	struct probe *p = ctx;
+
+	if (slot == METRIC_train_eval_acc)
+		return p->train;
+	if (slot == METRIC_val_acc)
+		return p->val;
+	if (slot == METRIC_gap)
+		return p->train - p->val;
+	p->other = true;
+	return NAN;
+}
+
+static bool in_plane(const struct constraint *c)
+{
+	struct probe p = {0.5, 0.5, false};
+
+	expr_eval(c->expr, probe_value, &p);
+	return !p.other;
+}
+
+static bool allowed(const struct study *st, double train, double val)
+{
+	struct probe p = {train, val, false};
+
+	for (int i = 0; i < st->n_constraints; i++)
+		if (in_plane(&st->constraint[i]) && !expr_true(st->constraint[i].expr, probe_value, &p))
+			return false;
+	return true;
+}
+
+struct boxes {
+	int n;
+	double x0[MAX_BOXES], x1[MAX_BOXES], y0[MAX_BOXES], y1[MAX_BOXES];
+};
+
+/* A strip that continues one below it makes that taller; limits given in tenths of a percent come out exactly. */
+static void add_strip(struct boxes *b, double x0, double x1, double y0, double y1)
+{
+	for (int i = 0; i < b->n; i++) {
+		if (b->x0[i] == x0 && b->x1[i] == x1 && fabs(b->y1[i] - y0) < 1e-9) {
+			b->y1[i] = y1;
+			return;
+		}
+	}
+	if (b->n < MAX_BOXES) {
+		b->x0[b->n] = x0;
+		b->x1[b->n] = x1;
+		b->y0[b->n] = y0;
+		b->y1[b->n++] = y1;
+	}
+}
+
+/* The allowed region as rectangles, by trying the middle of every tenth of a percent. */
+static void find_region(struct boxes *b, const struct study *st, const struct window *w)
+{
+	for (int y = (int)lround(10 * w->y0); y < lround(10 * w->y1); y++) {
+		int from = -1;
+
+		for (int x = (int)lround(10 * w->x0); x <= lround(10 * w->x1); x++) {
+			bool in = x < lround(10 * w->x1) && allowed(st, (x + 0.5) / 1000, (y + 0.5) / 1000);
+
+			if (in && from < 0)
+				from = x;
+			if (!in && from >= 0) {
+				add_strip(b, from / 10.0, x / 10.0, y / 10.0, (y + 1) / 10.0);
+				from = -1;
+			}
+		}
+	}
+}
+
+/* The region's rectangles, and the constraints it shows as text ("" if none). */
+static void write_region(FILE *f, const struct study *st, const struct window *w)
+{
+	struct boxes b = {0};
+	char text[400] = "";
+	size_t n = 0;
+
+	for (int i = 0; i < st->n_constraints && n < sizeof(text); i++)
+		if (in_plane(&st->constraint[i]))
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", " : "",
+					      st->constraint[i].text);
+	if (n)
+		find_region(&b, st, w);
+	fact_text(f, "CONSTRAINTS", text);
+	fact_numbers(f, "REGION_X0", b.x0, b.n);
+	fact_numbers(f, "REGION_X1", b.x1, b.n);
+	fact_numbers(f, "REGION_Y0", b.y0, b.n);
+	fact_numbers(f, "REGION_Y1", b.y1, b.n);
+}
+
+/* Lines of equal gap from edge to edge of the window. */
+static void write_iso_gaps(FILE *f, const struct window *w)
+{
+	static const double step[] = {1, 2, 5, 10, 20};
+	double most = w->x1 - w->y0;
+	double end[4][16];
+	char text[16][32];
+	const char *label[16];
+	double by = 20;
+	int n = 0;
+
+	for (int i = 4; i >= 0; i--)
+		if (most / step[i] <= 7)
+			by = step[i];
+	for (double g = by * ceil((w->x0 - w->y1) / by); g < most && n < 16; g += by) {
+		end[0][n] = fmax(w->x0, w->y0 + g);
+		end[1][n] = end[0][n] - g;
+		end[2][n] = fmin(w->x1, w->y1 + g);
+		end[3][n] = end[2][n] - g;
+		if (end[2][n] - end[0][n] < 0.05 * (w->x1 - w->x0))
+			continue;
+		snprintf(text[n], sizeof(text[n]), "gap %g", g);
+		label[n] = text[n];
+		n++;
+	}
+	fact_numbers(f, "ISO_X0", end[0], n);
+	fact_numbers(f, "ISO_Y0", end[1], n);
+	fact_numbers(f, "ISO_X1", end[2], n);
+	fact_numbers(f, "ISO_Y1", end[3], n);
+	fact_texts(f, "ISO_TEXT", label, n);
+}
+
+static void write_optimizers(FILE *f, const struct study *st)
+{
+	static const char *const colour[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
+	static const double hollow[] = {6, 8, 4, 10, 12, 14};
+	const struct field *field = field_find(hyper_fields, n_hyper_fields, "optimizer");
+	char word[MAX_OPTIMIZERS][32];
+	const char *name[MAX_OPTIMIZERS];
+	const char *mark[MAX_OPTIMIZERS];
+	double pt[2][MAX_OPTIMIZERS];
+	int n = 0;
+
+	for (int k = 0; k < 6 && field; k++) {
+		bool used = false;
+
+		for (int i = 0; i < st->n_cells; i++)
+			used |= st->cell[i].setting.hyper.optimizer == k;
+		if (!used)
+			continue;
+		field_enum_word(field, k, word[n], sizeof(word[n]));
+		name[n] = word[n];
+		mark[n] = colour[k];
+		pt[0][n] = hollow[k];
+		pt[1][n] = hollow[k] + 1;
+		n++;
+	}
+	fact_texts(f, "OPTIMIZERS", name, n);
+	fact_texts(f, "MARK", mark, n);
+	fact_numbers(f, "HOLLOW", pt[0], n);
+	fact_numbers(f, "SOLID", pt[1], n);
+}
+
+static void widen(struct window *w)
+{
+	double dx = fmax(0.06 * (w->x1 - w->x0), 1);
+	double dy = fmax(0.06 * (w->y1 - w->y0), 1);
+
+	w->x0 = floor(w->x0 - dx);
+	w->y0 = floor(w->y0 - dy);
+	w->x1 = fmin(ceil(w->x1 + dx), 101);
+	w->y1 = fmin(ceil(w->y1 + dy), 101);
+}
+
+bool scatter_data(struct chart_out *out, const struct summary *s, const struct chart *c)
+{
+	struct window w = {INFINITY, -INFINITY, INFINITY, -INFINITY};
+	char repeats[64];
+	char text[256];
+
+	write_cells(out->csv, s, &w);
+	if (!isfinite(w.x0)) {
+		snprintf(out->note, sizeof(out->note), "no trial has completed");
+		return false;
+	}
+	widen(&w);
+	repeats_text(repeats, s);
+	snprintf(text, sizeof(text), "a mark a cell; %s, last epoch", repeats);
+	fact_text(out->facts, "TITLE", c->title);
+	fact_text(out->facts, "SUBTITLE", text);
+	fact_number(out->facts, "WIDTH", 600);
+	fact_number(out->facts, "HEIGHT", 530);
+	fact_number(out->facts, "X_LOW", w.x0);
+	fact_number(out->facts, "X_HIGH", w.x1);
+	fact_number(out->facts, "Y_LOW", w.y0);
+	fact_number(out->facts, "Y_HIGH", w.y1);
+	write_region(out->facts, s->results->study, &w);
+	write_iso_gaps(out->facts, &w);
+	write_optimizers(out->facts, s->results->study);
+	return true;
+}

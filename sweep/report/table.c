@@ -1,0 +1,347 @@
+/* table.c - see table.h */
+#include "sweep/report/table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sweep/base/csv.h"
+#include "sweep/base/file.h"
+
+/* A column name made of parts, as one field. */
+static void head(struct csv_row *row, const char *prefix, const char *name, const char *suffix)
+{
+	char text[COLUMN_NAME_MAX + 64];
+
+	snprintf(text, sizeof(text), "%s%s%s", prefix, name, suffix);
+	csv_text(row, text);
+}
+
+static void head_words(struct csv_row *row, const char *const *word, int n)
+{
+	for (int i = 0; i < n; i++)
+		csv_text(row, word[i]);
+}
+
+#define HEAD_WORDS(row, ...) \
+	head_words(row, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static void head_params(struct csv_row *row, const struct study *s)
+{
+	for (int i = 0; i < s->n_columns; i++)
+		head(row, "params_", s->column[i].name, "");
+}
+
+static void params(struct csv_row *row, const struct study *s, int cell)
+{
+	char text[COLUMN_TEXT_MAX];
+
+	for (int i = 0; i < s->n_columns; i++) {
+		setting_text(s, &s->cell[cell].setting, i, text);
+		csv_text(row, text);
+	}
+}
+
+static bool ended_with_figures(const struct result_trial *t)
+{
+	return t->n_rows &&
+	       (t->end.state == STATE_COMPLETE || t->end.state == STATE_DIVERGED || t->end.state == STATE_PRUNED);
+}
+
+/* All metrics of row i, or as many empty fields if i < 0. */
+static void metrics(struct csv_row *row, const struct results *r, int trial, int i)
+{
+	for (int m = 0; m < N_METRICS; m++) {
+		if (i < 0)
+			csv_text(row, NULL);
+		else
+			csv_num(row, results_metric(r, trial, i, m));
+	}
+}
+
+static int best_epoch(const struct results *r, int trial, int i)
+{
+	struct epoch_row row;
+
+	results_row(r, trial, i, &row);
+	return row.epoch;
+}
+
+static void trial_line(struct csv_row *row, const struct results *r, int i)
+{
+	const struct result_trial *t = &r->trial[i];
+	bool figures = ended_with_figures(t);
+	int best = figures ? t->best : -1;
+
+	csv_int(row, i);
+	csv_text(row, t->key);
+	csv_int(row, t->cell);
+	csv_int(row, (long long)t->seed);
+	csv_text(row, trial_state_word(t->end.state));
+	csv_int(row, t->n_rows);
+	params(row, r->study, t->cell);
+	metrics(row, r, i, figures ? t->n_rows - 1 : -1);
+	csv_maybe(row, best < 0 ? NAN : best_epoch(r, i, best));
+	metrics(row, r, i, best);
+	csv_maybe(row, figures ? t->met && t->end.state == STATE_COMPLETE : NAN);
+	csv_end(row);
+}
+
+void table_trials(FILE *out, const struct results *r)
+{
+	struct csv_row row = {.out = out};
+
+	HEAD_WORDS(&row, "trial", "key", "cell", "seed", "state", "epochs");
+	head_params(&row, r->study);
+	for (int m = 0; m < N_METRICS; m++)
+		csv_text(&row, metric_name(m));
+	csv_text(&row, "best_epoch");
+	for (int m = 0; m < N_METRICS; m++)
+		head(&row, "best_", metric_name(m), "");
+	csv_text(&row, "constraints_met");
+	csv_end(&row);
+	for (int i = 0; i < r->n_trials; i++)
+		trial_line(&row, r, i);
+}
+
+static void epoch_line(struct csv_row *row, const struct results *r, int trial, int i)
+{
+	struct epoch_row er;
+
+	results_row(r, trial, i, &er);
+	csv_int(row, trial);
+	csv_text(row, r->trial[trial].key);
+	csv_int(row, er.epoch);
+	for (int m = 0; m < N_METRICS; m++)
+		csv_num(row, metric_value(&er, m));
+	for (int g = 0; g < r->study->n_groups; g++) {
+		csv_num(row, er.group[g].lr);
+		csv_maybe(row, er.group[g].grad_norm); /* a frozen group has none */
+		csv_num(row, er.group[g].update_ratio);
+		csv_num(row, er.group[g].drift);
+	}
+	csv_end(row);
+}
+
+void table_epochs(FILE *out, const struct results *r)
+{
+	static const char *const figure[] = {"lr_", "grad_norm_", "update_ratio_", "drift_"};
+	struct csv_row row = {.out = out};
+
+	HEAD_WORDS(&row, "trial", "key", "epoch");
+	for (int m = 0; m < N_METRICS; m++)
+		csv_text(&row, metric_name(m));
+	for (int g = 0; g < r->study->n_groups; g++)
+		for (int i = 0; i < 4; i++)
+			head(&row, figure[i], r->study->group[g].name, "");
+	csv_end(&row);
+	for (int t = 0; t < r->n_trials; t++)
+		for (int i = 0; i < r->trial[t].n_rows; i++)
+			epoch_line(&row, r, t, i);
+}
+
+static const char *const diff_head[2][N_DIFFS] = {
+	{[DIFF_GAP] = "gap_minus_baseline", [DIFF_VAL_ACC] = "val_acc_minus_baseline"},
+	{[DIFF_GAP] = "gap_minus_best", [DIFF_VAL_ACC] = "val_acc_minus_best"},
+};
+
+static void head_cells(struct csv_row *row, const struct study *s)
+{
+	static const char *const part[] = {"_mean", "_sd", "_ci95_lo", "_ci95_hi"};
+	static const char *const diff_part[] = {"_mean", "_ci95_lo", "_ci95_hi"};
+
+	csv_text(row, "cell");
+	head_params(row, s);
+	HEAD_WORDS(row, "n", "n_diverged", "n_failed");
+	for (int m = 0; m < N_METRICS; m++)
+		for (int i = 0; i < 4; i++)
+			head(row, "", metric_name(m), part[i]);
+	csv_text(row, "constraints_met_share");
+	for (int to = 0; to < 2; to++)
+		for (int d = 0; d < N_DIFFS; d++)
+			for (int i = 0; i < 3; i++)
+				head(row, "", diff_head[to][d], diff_part[i]);
+	HEAD_WORDS(row, "baseline", "best", "feasible");
+	csv_end(row);
+}
+
+static void differences(struct csv_row *row, const struct estimate d[N_DIFFS])
+{
+	for (int i = 0; i < N_DIFFS; i++) {
+		csv_maybe(row, d[i].mean);
+		csv_maybe(row, d[i].lo);
+		csv_maybe(row, d[i].hi);
+	}
+}
+
+static void cell_line(struct csv_row *row, const struct summary *s, int i)
+{
+	const struct cell_summary *c = &s->cell[i];
+
+	csv_int(row, i);
+	params(row, s->results->study, i);
+	csv_int(row, c->n);
+	csv_int(row, c->n_diverged);
+	csv_int(row, c->n_failed);
+	for (int m = 0; m < N_METRICS; m++) {
+		csv_maybe(row, c->metric[m].mean);
+		csv_maybe(row, c->metric[m].sd);
+		csv_maybe(row, c->metric[m].lo);
+		csv_maybe(row, c->metric[m].hi);
+	}
+	csv_maybe(row, c->met_share);
+	differences(row, c->to_baseline);
+	differences(row, c->to_best);
+	csv_int(row, i == s->baseline);
+	csv_int(row, i == s->best);
+	csv_int(row, c->feasible);
+	csv_end(row);
+}
+
+void table_cells(FILE *out, const struct summary *s)
+{
+	struct csv_row row = {.out = out};
+
+	head_cells(&row, s->results->study);
+	for (int i = 0; i < s->results->study->n_cells; i++)
+		cell_line(&row, s, i);
+}
+
+void table_timings(FILE *out, const struct results *r)
+{
+	struct csv_row row = {.out = out};
+
+	HEAD_WORDS(&row, "trial", "key", "host", "attempt", "worker", "started", "ended", "train_s", "eval_s",
+		   "wall_s");
+	csv_end(&row);
+	for (int i = 0; i < r->n_trials; i++) {
+		const struct trial_end *end = &r->trial[i].end;
+
+		if (end->state == STATE_WAITING || end->state == STATE_RUNNING)
+			continue;
+		csv_int(&row, i);
+		csv_text(&row, r->trial[i].key);
+		csv_text(&row, end->host);
+		csv_int(&row, end->attempt);
+		csv_int(&row, end->worker);
+		csv_text(&row, end->started);
+		csv_text(&row, end->ended);
+		csv_maybe(&row, end->train_s);
+		csv_maybe(&row, end->eval_s);
+		csv_maybe(&row, end->wall_s);
+		csv_end(&row);
+	}
+}
+
+static int close_table(FILE *f, const char *temp, const char *path, struct err *e)
+{
+	bool bad = fflush(f) || ferror(f) || fsync(fileno(f));
+
+	bad |= fclose(f) != 0;
+	if (bad || rename(temp, path)) {
+		unlink(temp);
+		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+	}
+	return 0;
+}
+
+/* Written as a stream, not through a block of memory: epochs.csv of a long sweep has hundreds of megabytes. */
+static FILE *open_table(char temp[PATH_MAX], char path[PATH_MAX], const char *dir, const char *name, struct err *e)
+{
+	FILE *f = NULL;
+	int fd;
+
+	if (path_join(path, PATH_MAX, dir, name, e))
+		return NULL;
+	if (snprintf(temp, PATH_MAX, "%s.%ld.tmp", path, (long)getpid()) >= PATH_MAX) {
+		err_set(e, ERR_CANTCREAT, "%s: path too long", path);
+		return NULL;
+	}
+	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd >= 0)
+		f = fdopen(fd, "w");
+	if (!f)
+		err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+	if (!f && fd >= 0)
+		close(fd);
+	return f;
+}
+
+int tables_write(const char *dir, const struct summary *s, struct err *e)
+{
+	static const char *const name[] = {"trials.csv", "epochs.csv", "cells.csv", "timings.csv"};
+	int rc = 0;
+
+	for (int i = 0; i < 4 && !rc; i++) {
+		char temp[PATH_MAX];
+		char path[PATH_MAX];
+		FILE *f = open_table(temp, path, dir, name[i], e);
+
+		if (!f)
+			return e->code;
+		if (i == 0)
+			table_trials(f, s->results);
+		else if (i == 1)
+			table_epochs(f, s->results);
+		else if (i == 2)
+			table_cells(f, s);
+		else
+			table_timings(f, s->results);
+		rc = close_table(f, temp, path, e);
+	}
+	return rc;
+}
+
+/* "87.3 ± 0.2" in a column of `width` characters; ± is two bytes. */
+static void print_estimate(FILE *out, const struct estimate *v, double scale, int digits, int width)
+{
+	char text[64];
+
+	if (v->n == 0)
+		snprintf(text, sizeof(text), "-");
+	else if (v->n == 1)
+		snprintf(text, sizeof(text), "%.*f", digits, scale * v->mean);
+	else
+		snprintf(text, sizeof(text), "%.*f ± %.*f", digits, scale * v->mean, digits, scale * v->sd);
+	fprintf(out, "%*s", width + (v->n > 1), text);
+}
+
+static void before_after_line(FILE *out, const struct summary *s, const char *word, int cell, int label_width)
+{
+	char label[CELL_LABEL_MAX];
+	const struct cell_summary *c = &s->cell[cell];
+
+	fprintf(out, "%-7s %-*s", word, label_width, cell_label(label, s->results->study, cell));
+	print_estimate(out, &c->metric[METRIC_train_eval_acc], 100, 1, 14);
+	print_estimate(out, &c->metric[METRIC_val_acc], 100, 1, 14);
+	print_estimate(out, &c->metric[METRIC_train_eval_loss], 1, 3, 16);
+	print_estimate(out, &c->metric[METRIC_val_loss], 1, 3, 16);
+	print_estimate(out, &c->metric[METRIC_gap], 100, 1, 14);
+	fputc('\n', out);
+}
+
+void table_before_after(FILE *out, const struct summary *s)
+{
+	char sentence[SENTENCE_MAX];
+	char label[CELL_LABEL_MAX];
+	size_t width = 0;
+
+	for (int i = 0; i < 2; i++) {
+		int cell = i ? s->best : s->baseline;
+
+		if (cell >= 0 && strlen(cell_label(label, s->results->study, cell)) > width)
+			width = strlen(label);
+	}
+	if (s->best >= 0) {
+		fprintf(out, "%-7s %-*s%14s%14s%16s%16s%14s\n", "", (int)width, "", "Train Acc %", "Val Acc %",
+			"Train Loss", "Val Loss", "gap points");
+		if (s->baseline >= 0)
+			before_after_line(out, s, "before", s->baseline, (int)width);
+		before_after_line(out, s, "after", s->best, (int)width);
+	}
+	summary_sentence(sentence, s);
+	fprintf(out, "%s\n", sentence);
+}

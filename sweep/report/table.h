@@ -1,0 +1,26 @@
+/*
+ * table.h - the derived tables of a run directory: trials.csv, epochs.csv, cells.csv, timings.csv.
+ *
+ * The first three depend on nothing but the study and the trials' figures: byte-equal whatever -j, order or host.
+ * Columns are in results/README.md. A trial that did not end has empty metrics; a diverged one says nan.
+ */
+#ifndef SWEEP_REPORT_TABLE_H
+#define SWEEP_REPORT_TABLE_H
+
+#include "sweep/report/summary.h"
+
+void table_trials(FILE *out, const struct results *r);
+void table_epochs(FILE *out, const struct results *r);
+void table_cells(FILE *out, const struct summary *s);
+void table_timings(FILE *out, const struct results *r);
+
+/* Replaces DIR/trials.csv, epochs.csv, cells.csv and timings.csv, each atomically. */
+int tables_write(const char *dir, const struct summary *s, struct err *e);
+
+/*
+ * The exercise's table for a terminal: rows before (baseline) and after (best), columns Train Acc, Val Acc, Train Loss,
+ * Val Loss, gap as mean +- sd over repeats, then the sentence. Train figures are the clean ones (eval mode).
+ */
+void table_before_after(FILE *out, const struct summary *s);
+
+#endif
