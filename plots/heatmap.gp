@@ -26,7 +26,7 @@ do for [FORMAT in FORMATS] {
         set bmargin at screen PY(panel_top + PANEL_H)
         set xrange [X_LOW[p]:X_HIGH[p]]
         set yrange [Y_LOW[p]:Y_HIGH[p]]
-        set xtics () ; set ytics ()
+        set xtics nomirror () ; set ytics nomirror ()
         do for [i=1:N_X_TIC] { if (X_TIC_PANEL[i] == p) { set xtics add (X_TIC[i] X_TIC_AT[i]) } }
         do for [i=1:N_Y_TIC] { if (Y_TIC_PANEL[i] == p) { set ytics add (Y_TIC[i] Y_TIC_AT[i]) } }
         set xlabel X_LABEL offset 0,0.4
@@ -39,12 +39,10 @@ do for [FORMAT in FORMATS] {
              DATA using (is('open') ? column('x') : NaN):'y':'x0':'x1':'y0':'y1' with boxxyerror fs solid 1 border rgb 'white' lc rgb '#c4c4c4', \
              DATA using (is('diverged') ? column('x') : NaN):'y':'x0':'x1':'y0':'y1' with boxxyerror fs pattern 4 border rgb SOFT lc rgb SOFT, \
              DATA using (is('value') ? column('x') : NaN):'y':'x0':'x1':'y0':'y1':'value' with boxxyerror fs solid 1 border rgb 'white' lc palette, \
-             DATA using (flag('feasible') ? column('x') : NaN):'y':(column('x0')+2*dx):(column('x1')-2*dx):(column('y0')+2*dy):(column('y1')-2*dy) with boxxyerror fs empty border rgb 'black' lw 3.4, \
-             DATA using (flag('feasible') ? column('x') : NaN):'y':(column('x0')+4*dx):(column('x1')-4*dx):(column('y0')+4*dy):(column('y1')-4*dy) with boxxyerror fs empty border rgb 'white' lw 1.6, \
+             DATA using (flag('feasible') ? column('x') : NaN):'y':(column('x0')+2*dx):(column('x1')-2*dx):(column('y0')+2*dy):(column('y1')-2*dy) with boxxyerror fs empty lc rgb 'black' lw 3.4, \
+             DATA using (flag('feasible') ? column('x') : NaN):'y':(column('x0')+4*dx):(column('x1')-4*dx):(column('y0')+4*dy):(column('y1')-4*dy) with boxxyerror fs empty lc rgb 'white' lw 1.6, \
              DATA using (is('value') ? (column('x0')+column('x1'))/2 : NaN):((column('y0')+column('y1'))/2):'text':'text_rgb' with labels center font FONT.','.CELL_FONT textcolor rgb variable, \
-             DATA using (is('open') ? (column('x0')+column('x1'))/2 : NaN):((column('y0')+column('y1'))/2):('…') with labels center textcolor rgb INK, \
-             DATA using (flag('best') ? column('x0')+14*dx : NaN):(column('y1')-12*dy):('★'):'text_rgb' with labels center font FONT.',11' textcolor rgb variable, \
-             DATA using (flag('baseline') ? column('x0')+14*dx : NaN):(column('y1')-12*dy):('▲'):'text_rgb' with labels center font FONT.',10' textcolor rgb variable
+             DATA using (is('open') ? (column('x0')+column('x1'))/2 : NaN):((column('y0')+column('y1'))/2):('…') with labels center textcolor rgb INK
         unset label 1; unset label 2
     }
     unset label 3
@@ -57,7 +55,7 @@ do for [FORMAT in FORMATS] {
     do for [i=1:N_KEY_TEXT] {
         w = 34 + 6.4 * strlen(KEY_TEXT[i])
         if (x > 20 && x + w > WIDTH) { x = 20; y = y + 20 }
-        if (KEY_SIGN[i] eq 'feasible') { set object rectangle from x,y-7 to x+22,y+7 fs empty border rgb 'black' lw 3.4; set object rectangle from x+2,y-5 to x+20,y+5 fs empty border rgb '#a0a0a0' lw 1 }
+        if (KEY_SIGN[i] eq 'feasible') { set object rectangle from x,y-7 to x+22,y+7 fs empty border rgb 'black' lw 3.4 }
         if (KEY_SIGN[i] eq 'absent') { set object rectangle from x,y-7 to x+22,y+7 fs solid 1 noborder fc rgb '#eeeeee' }
         if (KEY_SIGN[i] eq 'open') { set object rectangle from x,y-7 to x+22,y+7 fs solid 1 noborder fc rgb '#c4c4c4'; set label '…' at x+11,y center }
         if (KEY_SIGN[i] eq 'diverged') { set object rectangle from x,y-7 to x+22,y+7 fs pattern 4 border rgb SOFT fc rgb SOFT }

@@ -17,7 +17,7 @@ static void write_cells(FILE *csv, const struct summary *s, struct window *w)
 	const struct field *f = field_find(hyper_fields, n_hyper_fields, "optimizer");
 	struct csv_row row = {.out = csv};
 
-	fputs("cell,label,optimizer,train_acc,val_acc,feasible,mark,right,word\n", csv);
+	fputs("cell,label,optimizer,train_acc,val_acc,feasible,mark,word\n", csv);
 	for (int i = 0; i < st->n_cells; i++) {
 		const struct cell_summary *c = &s->cell[i];
 		double x = 100 * c->metric[METRIC_train_eval_acc].mean;
@@ -37,7 +37,6 @@ static void write_cells(FILE *csv, const struct summary *s, struct window *w)
 		csv_num(&row, y);
 		csv_int(&row, st->n_constraints && c->feasible);
 		csv_int(&row, i == s->best || i == s->baseline);
-		csv_int(&row, x > 85); /* most room is to the left of high accuracies */
 		csv_text(&row, i == s->best ? "best" : i == s->baseline ? "baseline" : " ");
 		csv_end(&row);
 	}
@@ -156,7 +155,7 @@ static void write_iso_gaps(FILE *f, const struct window *w)
 	for (int i = 4; i >= 0; i--)
 		if (most / step[i] <= 7)
 			by = step[i];
-	for (double g = by * ceil((w->x0 - w->y1) / by); g < most && n < 16; g += by) {
+	for (double g = 0; g < most && n < 16; g += by) {
 		end[0][n] = fmax(w->x0, w->y0 + g);
 		end[1][n] = end[0][n] - g;
 		end[2][n] = fmin(w->x1, w->y1 + g);
