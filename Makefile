@@ -5,6 +5,7 @@ FLAVOR  ?= release
 B       := build/$(FLAVOR)
 VERSION := 0.1.0
 ARCH    := $(shell uname -m)
+PREFIX  ?= /usr/local
 
 WARN    := -Wall -Wextra -Wshadow
 CFLAGS  ?= -O3 -g
@@ -35,15 +36,17 @@ UNIT       := $(UNIT_SRC:%.c=$(B)/%)
 # What the test programs of a folder share: plain reference kernels, fixtures.
 TEST_HELP  := $(patsubst %.c,$(B)/%.o,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c tests/parity/*.c)))
 
+C_FILES    := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+
 # Debian's packages: to build and run; for the charts; for the tests.
 PKG_BUILD := gcc libc6-dev libopenblas-openmp-dev libyaml-dev libjansson-dev libxxhash-dev zlib1g-dev
 PKG_CHART := gnuplot-nox fonts-dejavu-core
 PKG_TEST  := libcmocka-dev
-PKG_SAN   := clang libclang-rt-14-dev libomp-14-dev
+PKG_TSAN  := clang libclang-rt-14-dev libomp-14-dev
 PKG_LINT  := clang-format cppcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test check unit cli parity bench asan ubsan tsan fmt lint layers install clean deps deps-test data
+.PHONY: help all demo test check sanitized bench bench-peers asan ubsan tsan fmt lint layers install clean deps deps-test data
 .SECONDARY:
 
 help:                ## this list
@@ -94,14 +97,64 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libengine.a
 # The chart templates are built into the program (.incbin, which -MMD does not see).
 $(B)/sweep/report/template.o: $(wildcard plots/*.gp)
 
-test: deps-test      ## everything that must hold: units, command line, parity with PyTorch
-	@$(MAKE) --no-print-directory check
+demo: deps           ## install, build, run the demo grid and open its report's path
+	@$(MAKE) --no-print-directory gapsweep
+	@./gapsweep run grids/differential-lr.yaml
+
+test: deps-test      ## everything that must hold: units, command line, parity with PyTorch, sanitizers
+	@$(MAKE) --no-print-directory layers check
+	@$(MAKE) --no-print-directory asan
+	@$(MAKE) --no-print-directory ubsan
 
 check: gapsweep $(UNIT)
-	@tests/run.sh $(B)
+	@tests/run.sh $(B) unit cli parity
+
+asan:                ## units and command line under AddressSanitizer and LeakSanitizer
+	@$(MAKE) --no-print-directory FLAVOR=asan sanitized
+ubsan:               ## the same under UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory FLAVOR=ubsan sanitized
+sanitized: $(B)/gapsweep $(filter $(B)/tests/unit/%,$(UNIT))
+	@tests/run.sh $(B) unit cli
+
+tsan:                ## the scheduler under ThreadSanitizer (clang, libomp, archer)
+	@tests/need.sh $(PKG_BUILD) $(PKG_TEST) $(PKG_TSAN)
+	@$(MAKE) --no-print-directory FLAVOR=tsan CC=clang build/tsan/tests/unit/test_sched
+	OMP_TOOL_LIBRARIES=$(firstword $(wildcard /usr/lib/llvm-*/lib/libarcher.so)) \
+	TSAN_OPTIONS=ignore_noninstrumented_modules=1 build/tsan/tests/unit/test_sched
 
 bench: $(B)/tests/bench/bench_kernels ## GFLOP/s of the kernels, layer by layer
 	@$<
+
+bench-peers: gapsweep ## the demo's trials against PyTorch on this machine (asks for Debian's python3-torch)
+	@tests/need.sh python3-torch
+	@/usr/bin/python3 tests/bench/peers.py ./gapsweep
+
+layers:              ## includes that run against the arrows of docs/architecture.md
+	@! grep -rn '#include "sweep/' engine
+	@! grep -rn '#include "sweep/\(cmd\|run\|report\)/' sweep/base sweep/grid
+	@! grep -rn '#include "sweep/\(cmd\|report\)/' sweep/run
+	@! grep -rn '#include "sweep/cmd/' sweep/report
+	@! grep -rn '#include "engine/' sweep | grep -v 'engine/engine.h\|engine/base/\(err\|field\).h'
+	@test "$$(grep -rl '#include <cblas.h>' engine sweep)" = engine/kernels/gemm.c
+	@test "$$(grep -rl '#include <yaml.h>' engine sweep)" = sweep/grid/yaml.c
+	@! grep -rnE '(^|[^a-z_])(exit|abort|printf)\(' engine --include='*.c'
+	@echo "layers ok"
+
+fmt:                 ## clang-format over the whole code
+	@clang-format -i $(C_FILES)
+
+lint: layers         ## clang-format and cppcheck, without changing anything
+	@tests/need.sh $(PKG_LINT)
+	@clang-format --dry-run -Werror $(C_FILES)
+	@cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppress=unknownMacro -I. $(ENGINE_SRC) $(SWEEP_SRC) sweep/main.c
+	@echo "lint ok"
+
+install: gapsweep    ## into $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(B)/gapsweep $(DESTDIR)$(PREFIX)/bin/gapsweep
+	install -D -m 644 docs/gapsweep.1 $(DESTDIR)$(PREFIX)/share/man/man1/gapsweep.1
+	install -d $(DESTDIR)$(PREFIX)/share/gapsweep/plots
+	install -m 644 plots/*.gp $(DESTDIR)$(PREFIX)/share/gapsweep/plots
 
 clean:               ## remove what was built (never results/)
 	rm -rf build gapsweep

@@ -1,7 +1,8 @@
 #!/bin/sh
-# run.sh BUILD - runs every test program and script; the last line counts them.
+# run.sh BUILD FOLDER... - runs every test program and script of these folders of tests/; the last line counts them.
 set -u
 build=$1
+shift
 passed=0 failed=0 skipped=0
 export GAPSWEEP="${GAPSWEEP:-$PWD/$build/gapsweep}" LC_ALL=C
 log=$build/test.log
@@ -20,12 +21,14 @@ run() {
 	esac
 }
 
-for t in "$build"/tests/unit/test_* "$build"/tests/parity/test_*; do
-	case $t in *.o | *.d | *\**) continue ;; esac
-	run "${t#"$build"/tests/}" "$t"
-done
-for t in tests/cli/*.sh tests/parity/*.sh; do
-	[ -f "$t" ] && run "${t#tests/}" sh "$t"
+for folder in "$@"; do
+	for t in "$build/tests/$folder"/test_* "tests/$folder"/*.sh; do
+		case $t in
+		*.o | *.d | *\**) ;;
+		*.sh) run "${t#tests/}" sh "$t" ;;
+		*) run "${t#"$build"/tests/}" "$t" ;;
+		esac
+	done
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]
