@@ -12,8 +12,11 @@
 #include "engine/kernels/kern_table.h"
 #include "engine/kernels/kern_vec.h"
 
-/* Padded images are held a block at a time, in about this many floats (half of a small L2). */
-enum { BLOCK_FLOATS = 64 << 10 };
+/*
+ * Padded images are held a block at a time: few enough to stay near the core, but where weights are many, more, since
+ * each block reads them all again.
+ */
+enum { BLOCK_FLOATS = 16 << 10 };
 
 /* Up to DIRECT_SLACK pixels are read (and not used) past the end of a map narrower than a tile. */
 enum { DIRECT_SLACK = 8 };
@@ -28,6 +31,7 @@ struct direct {
 	const float *add; /* strides of y, or NULL */
 	const float *bias;
 	bool relu, accumulate;
+	bool plain; /* none of the above: y = sum */
 	int n, p, q, k;
 };
 
@@ -292,27 +296,31 @@ struct window {
 	int top, left, rows, cols;
 };
 
+/* A short memcpy, without the call. */
+KERN_INLINE void copy_floats(float *out, const float *x, ptrdiff_t n)
+{
+	ptrdiff_t i = 0;
+
+	for (; i + VL <= n; i += VL)
+		vf_store(out + i, vf_load(x + i));
+	for (; i < n; i++)
+		out[i] = x[i];
+}
+
+/* The part of the window that lies in the image; what surrounds it is cleared once for all blocks. */
 static void copy_window(float *out, const float *x, int h, int w, int c, const struct window *win)
 {
 	int left = win->left < 0 ? -win->left : 0;
-	int right = win->left + win->cols > w ? win->left + win->cols - w : 0;
-	size_t line = (size_t)win->cols * (size_t)c;
+	int right = win->left + win->cols > w ? w : win->left + win->cols;
+	ptrdiff_t line = (ptrdiff_t)win->cols * c, length = (ptrdiff_t)(right - win->left - left) * c;
 
-	if (left + right >= win->cols) {
-		memset(out, 0, (size_t)win->rows * line * sizeof(*out));
+	if (length <= 0)
 		return;
-	}
-	for (int i = 0; i < win->rows; i++, out += line) {
+	for (int i = 0; i < win->rows; i++) {
 		int row = win->top + i;
-		size_t l = (size_t)left * (size_t)c, r = (size_t)right * (size_t)c;
 
-		if (row < 0 || row >= h) {
-			memset(out, 0, line * sizeof(*out));
-			continue;
-		}
-		memset(out, 0, l * sizeof(*out));
-		memcpy(out + l, x + ((ptrdiff_t)row * w + win->left + left) * c, (line - l - r) * sizeof(*out));
-		memset(out + line - r, 0, r * sizeof(*out));
+		if (row >= 0 && row < h)
+			copy_floats(out + i * line + left * c, x + ((ptrdiff_t)row * w + win->left + left) * c, length);
 	}
 }
 
@@ -322,9 +330,11 @@ static size_t align16(size_t floats)
 }
 
 /* Images in a block of `size` floats each. */
-static int block_images(size_t size, int n)
+static int block_images(size_t size, const struct conv_shape *cs, int n)
 {
-	size_t fit = size ? BLOCK_FLOATS / size : 1;
+	size_t weights = (size_t)cs->r * (size_t)cs->s * (size_t)cs->c * (size_t)cs->k;
+	size_t floats = weights / 4 > BLOCK_FLOATS ? weights / 4 : BLOCK_FLOATS;
+	size_t fit = size ? floats / size : 1;
 
 	if (fit < 1)
 		fit = 1;
@@ -345,7 +355,7 @@ static void forward(float *y, const float *x, const float *w, const struct conv_
 	ptrdiff_t line = (ptrdiff_t)win.cols * cs->c, size = line * win.rows, x_size = (ptrdiff_t)cs->h * cs->w * cs->c;
 	ptrdiff_t y_size = (ptrdiff_t)cs->p * cs->q * cs->k;
 	ptrdiff_t length = (ptrdiff_t)cs->r * cs->s * cs->c;
-	int block = block_images((size_t)size, n);
+	int block = block_images((size_t)size, cs, n);
 	const float *packed = pack_forward(ws, w, length, cs->k);
 	float *images = ws + align16((size_t)length * (size_t)padded(cs->k));
 	struct direct d = {
@@ -363,12 +373,13 @@ static void forward(float *y, const float *x, const float *w, const struct conv_
 		.add = tail ? tail->add : NULL,
 		.bias = tail ? tail->bias : NULL,
 		.relu = tail && tail->relu,
+		.plain = !tail || (!tail->add && !tail->bias && !tail->relu),
 		.p = cs->p,
 		.q = cs->q,
 		.k = cs->k,
 	};
 
-	memset(images + block * size, 0, (size_t)(DIRECT_SLACK * d.x_pixel) * sizeof(*images));
+	memset(images, 0, (size_t)(block * size + DIRECT_SLACK * d.x_pixel) * sizeof(*images));
 	for (int i = 0; i < n; i += block) {
 		d.n = n - i < block ? n - i : block;
 		for (int j = 0; j < d.n; j++)
@@ -455,6 +466,7 @@ static void run_phase(float *dx, const float *images, const float *packed, const
 		.y_row = (ptrdiff_t)cs->stride * cs->w * cs->c,
 		.y_pixel = (ptrdiff_t)cs->stride * cs->c,
 		.accumulate = accumulate,
+		.plain = !accumulate,
 		.n = n,
 		.p = v->count,
 		.q = u->count,
@@ -507,11 +519,11 @@ static void backward_data(float *dx, const float *dy, const float *w, const stru
 	struct window win = backward_window(cs);
 	ptrdiff_t size = (ptrdiff_t)win.rows * win.cols * cs->k, y_size = (ptrdiff_t)cs->p * cs->q * cs->k;
 	ptrdiff_t x_size = (ptrdiff_t)cs->h * cs->w * cs->c;
-	int block = block_images((size_t)size, n);
+	int block = block_images((size_t)size, cs, n);
 	float *images = ws + align16((size_t)cs->r * (size_t)cs->s * (size_t)cs->k * (size_t)padded(cs->c));
 
 	pack_phases(ws, w, cs);
-	memset(images + block * size, 0, (size_t)DIRECT_SLACK * (size_t)cs->k * sizeof(*images));
+	memset(images, 0, (size_t)(block * size + (ptrdiff_t)DIRECT_SLACK * cs->k) * sizeof(*images));
 	for (int i = 0; i < n; i += block) {
 		int now = n - i < block ? n - i : block;
 
@@ -528,7 +540,7 @@ static size_t workspace_for(const struct window *win, int channels, int out, int
 	size_t weights = (size_t)cs->r * (size_t)cs->s * (size_t)channels * (size_t)padded(out);
 
 	return align16(weights) +
-	       align16((size_t)block_images(size, n) * size + (size_t)DIRECT_SLACK * (size_t)(step * channels));
+	       align16((size_t)block_images(size, cs, n) * size + (size_t)DIRECT_SLACK * (size_t)(step * channels));
 }
 
 static size_t workspace(const struct conv_shape *cs, int n)

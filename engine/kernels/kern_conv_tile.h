@@ -71,6 +71,15 @@ static void TILE_NAME(const struct direct *d, const float *w, const struct group
 		KERN_UNROLL
 	for (int v = 0; v < TILE_NV; v++)
 		*(TILE_V *)(out + ((i * TILE_GS + j) * TILE_NV + v) * LANES) = sum[i][j][v];
+	if (kn == WIDTH && d->plain) {
+		for (int i = 0; i < TILE_G; i++)
+			for (int j = g[i].from; j < g[i].to; j++)
+				KERN_UNROLL
+		for (int v = 0; v < WIDTH; v += LANES)
+			*(KERN_JOIN(TILE_V, _u) *)(d->y + g[i].y + j * d->y_pixel + k0 + v) =
+				*(const TILE_V *)(out + (i * TILE_GS + j) * WIDTH + v);
+		return;
+	}
 	for (int i = 0; i < TILE_G; i++)
 		for (int j = g[i].from; j < g[i].to; j++)
 			store_pixel(d, g[i].y + j * d->y_pixel + k0, out + (i * TILE_GS + j) * WIDTH, k0, kn);

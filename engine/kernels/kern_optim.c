@@ -92,7 +92,7 @@ struct adam {
 
 KERN_INLINE vf vf_sqrt(vf x)
 {
-	vf r;
+	vf r = x;
 
 	KERN_UNROLL
 	for (int i = 0; i < VL; i++)

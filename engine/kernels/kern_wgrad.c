@@ -169,7 +169,7 @@ static int padded(int k)
 	return sum;
 }
 
-/* Padded images are held a block at a time, in about this many floats. */
+/* Padded images are held a block at a time, in about this many floats, or half of what dw has if that is more. */
 enum { BLOCK_FLOATS = 64 << 10 };
 
 /* What one image of a block takes: the padded input and, where K does not fill its panels, dy with K padded. */
@@ -182,7 +182,7 @@ struct plan {
 static struct plan plan_for(const struct conv_shape *cs, int n)
 {
 	struct plan pl;
-	ptrdiff_t fit;
+	ptrdiff_t fit, weights;
 
 	pl.line = (ptrdiff_t)((cs->q - 1) * cs->stride + cs->s) * cs->c;
 	pl.rows = (cs->p - 1) * cs->stride + cs->r;
@@ -190,7 +190,8 @@ static struct plan plan_for(const struct conv_shape *cs, int n)
 	pl.k_padded = padded(cs->k);
 	pl.copy_dy = pl.k_padded != cs->k;
 	pl.dy_size = (ptrdiff_t)cs->p * cs->q * pl.k_padded;
-	fit = BLOCK_FLOATS / (pl.x_size + pl.dy_size);
+	weights = (ptrdiff_t)cs->r * cs->s * cs->c * cs->k;
+	fit = (weights / 2 > BLOCK_FLOATS ? weights / 2 : BLOCK_FLOATS) / (pl.x_size + pl.dy_size);
 	pl.block = fit < 1 ? 1 : fit < n ? (int)fit : n;
 	return pl;
 }

@@ -1,6 +1,6 @@
 /*
  * bench_kernels.c - GFLOP/s of the convolutions of the demo network and of ResNet-18, pass by pass, as a share of what
- * this core's multiply-add units give (measured by a small loop). Usage: bench_kernels [demo|resnet18]
+ * this core's multiply-add units give (measured by a small loop). Usage: bench_kernels [demo|resnet18|rest]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +154,89 @@ static void bench(const char *title, const struct layer *layers, int n, double p
 	       1e3 * (all[0] + all[1] + all[2]));
 }
 
+/* ---- the rest: BatchNorm, optimizers, the linear layer; microseconds a call ---- */
+
+struct rest {
+	const char *name;
+	int64_t m;
+	int c, o;
+	void (*call)(const struct rest *r, float *const *b);
+	double bytes; /* moved per element of m * c, for GB/s; 0: prints GFLOP/s of 2 m c o */
+};
+
+static void call_bn_forward(const struct rest *r, float *const *b)
+{
+	bn_forward_train(b[0], b[5], b[6], b[7], b[8], b[1], b[9], b[9], NULL, true, r->m, r->c, 1e-5f, 0.1f);
+}
+
+static void call_bn_backward(const struct rest *r, float *const *b)
+{
+	bn_backward(b[2], b[10], b[11], NULL, b[3], b[0], b[1], b[5], b[6], b[9], true, true, false, r->m, r->c);
+}
+
+static void call_sgd(const struct rest *r, float *const *b)
+{
+	struct step_sums s;
+
+	sgd_step(b[0], b[1], b[2], r->m * r->c, 1e-9f, 0.9f, 0, false, 0, false, &s);
+}
+
+static void call_adam(const struct rest *r, float *const *b)
+{
+	struct step_sums s;
+
+	adam_step(b[0], b[4], b[4] + r->m * r->c, NULL, b[2], r->m * r->c, 1e-9, 0.9, 0.999, 1e-8, 0, false, 9, &s);
+}
+
+static void call_linear(const struct rest *r, float *const *b)
+{
+	linear_forward(b[0], b[1], b[4], b[9], (int)r->m, r->c, r->o);
+}
+
+static void call_linear_backward(const struct rest *r, float *const *b)
+{
+	linear_backward(b[2], b[4], b[10], b[0], b[1], b[3], (int)r->m, r->c, r->o);
+}
+
+static const struct rest rests[] = {
+	{"bn+relu fwd 8@14", 6272, 8, 0, call_bn_forward, 8},
+	{"bn+relu bwd 8@14", 6272, 8, 0, call_bn_backward, 16},
+	{"bn+relu fwd 32@4", 512, 32, 0, call_bn_forward, 8},
+	{"bn+relu bwd 32@4", 512, 32, 0, call_bn_backward, 16},
+	{"bn+relu fwd 64@56", 12544, 64, 0, call_bn_forward, 8},
+	{"bn+relu bwd 64@56", 12544, 64, 0, call_bn_backward, 16},
+	{"sgd 40960", 40, 1024, 0, call_sgd, 20},
+	{"adam 40960", 40, 1024, 0, call_adam, 28},
+	{"linear fwd 32x32-10", 32, 32, 10, call_linear, 0},
+	{"linear bwd 32x32-10", 32, 32, 10, call_linear_backward, 0},
+	{"linear fwd 64x784-256", 64, 784, 256, call_linear, 0},
+	{"linear bwd 64x784-256", 64, 784, 256, call_linear_backward, 0},
+};
+
+static void bench_rest(const struct rest *r)
+{
+	size_t n = (size_t)r->m * (size_t)r->c, small = 1 << 12;
+	float *b[12];
+	double best = 1e9;
+
+	for (int i = 0; i < 12; i++)
+		b[i] = i == 4 ? memset(floats(2 * n + (1 << 20)), 0, 2 * n * sizeof(float))
+			      : floats(i < 4 ? n + (1 << 20) : small);
+	for (int i = 0; i < 200; i++) {
+		double start = now();
+
+		for (int j = 0; j < 10; j++)
+			r->call(r, b);
+		if ((now() - start) / 10 < best)
+			best = (now() - start) / 10;
+	}
+	printf("%-22s %8.2f us %6.1f %s\n", r->name, 1e6 * best,
+	       (r->bytes != 0 ? (double)n * r->bytes : 2.0 * (double)n * r->o) / best / 1e9,
+	       r->bytes != 0 ? "GB/s" : "GFLOP/s");
+	for (int i = 0; i < 12; i++)
+		free(b[i]);
+}
+
 int main(int argc, char **argv)
 {
 	struct err e;
@@ -170,5 +253,10 @@ int main(int argc, char **argv)
 		bench("demo", demo, sizeof(demo) / sizeof(demo[0]), peak);
 	if (argc < 2 || !strcmp(argv[1], "resnet18"))
 		bench("resnet18, b4", resnet18, sizeof(resnet18) / sizeof(resnet18[0]), peak);
+	if (argc < 2 || !strcmp(argv[1], "rest")) {
+		printf("\n");
+		for (size_t i = 0; i < sizeof(rests) / sizeof(rests[0]); i++)
+			bench_rest(&rests[i]);
+	}
 	return 0;
 }
