@@ -20,7 +20,7 @@
 #include "engine/base/err.h"
 
 /* Picks the instruction set: the best the machine has, or GAPSWEEP_ISA=avx512|avx2|baseline (ERR_USAGE if the machine
- * lacks it or the word is unknown). Sets BLAS to one thread. Called once by engine_init(). */
+ * lacks it or the word is unknown). Sets BLAS to one thread. Called by engine_init(); tests call it again. */
 int kernels_init(struct err *e);
 const char *kernels_isa(void);
 const char *kernels_blas(void);
@@ -66,9 +66,10 @@ void bn_forward_eval(float *z, const float *y, const float *mean, const float *r
 		     const float *beta, const float *add, bool relu, int64_t m, int c);
 /*
  * dz -> dy, dgamma, dbeta, and dadd (the residual's gradient; NULL where there was no add). With relu, dz counts only
- * where z > 0. batch_stats: mean and rstd were the batch's own (train mode), else constants. dy may be NULL (frozen
- * below); dgamma and dbeta may both be NULL (frozen). dy may alias dz. dadd may alias dz only if dy does not.
- * dy and dadd are overwritten; where accumulate_add, dadd is added to.
+ * where z > 0 or z is NaN (as in torch); without, z is not read and may be NULL. batch_stats: mean and rstd were the
+ * batch's own (train mode), else constants. dy may be NULL (frozen below); dgamma and dbeta may both be NULL (frozen).
+ * dy may alias dz. dadd may alias dz only if dy does not. dy and dadd are overwritten; where accumulate_add, dadd is
+ * added to.
  */
 void bn_backward(float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz, const float *z, const float *y,
 		 const float *mean, const float *rstd, const float *gamma, bool relu, bool batch_stats,
@@ -101,7 +102,7 @@ void global_avgpool_backward(float *dx, const float *dy, int n, int hw, int c);
 /* ---- elementwise ---- */
 
 void relu_forward(float *y, const float *x, int64_t n);                    /* y may alias x */
-void relu_backward(float *dx, const float *dy, const float *y, int64_t n); /* dx may alias dy; passes where y > 0 */
+void relu_backward(float *dx, const float *dy, const float *y, int64_t n); /* dx may alias dy; passes unless y <= 0 */
 void add_forward(float *y, const float *a, const float *b, int64_t n);     /* y may alias a */
 /* y = x * mask / (1-p) (torch dropout in train mode): mask[i] 0 or 1 is the caller's; p < 1; y may alias x.
  * The backward pass is the same call on the gradient. */
