@@ -2,6 +2,7 @@
 #include "engine/net/weights.h"
 #include "engine/base/input.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -248,8 +249,9 @@ static int parse_header(struct reading *r, const char *text, size_t n, struct er
 	rc = check_amount(text, n, r->path, e);
 	if (rc)
 		return rc;
+	errno = 0; /* jansson calls a failed malloc() bad syntax; malloc() itself says it here */
 	r->header = json_loadb(text, n, JSON_REJECT_DUPLICATES, &at);
-	if (!r->header && json_error_code(&at) == json_error_out_of_memory)
+	if (!r->header && errno == ENOMEM)
 		return no_memory(r->path, e);
 	if (!r->header)
 		return err_set(e, ERR_DATA, "%s: bad JSON in the header at byte %d: %s", r->path, at.position,

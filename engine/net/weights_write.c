@@ -29,25 +29,32 @@ static json_t *describe(const struct tensor *t, int64_t at)
 			 (json_int_t)(at + 4 * t->n));
 }
 
-/* Takes v over, also when it fails. */
+/* Takes v over, also when it fails. errno is 0 before v is made: jansson gives NULL for bad UTF-8 and no memory alike.
+ */
 static int add(json_t *object, const char *name, json_t *v, const char *path, struct err *e)
 {
-	const char *why = !v ? "out of memory or not UTF-8" : json_object_get(object, name) ? "there twice" : NULL;
+	bool twice = json_object_get(object, name) != NULL;
 
-	if (why)
+	if (v && !twice && !json_object_set_new(object, name, v))
+		return 0;
+	if (v && twice)
 		json_decref(v);
-	else if (json_object_set_new(object, name, v))
-		why = "its name is not UTF-8, or out of memory";
-	return why ? err_set(e, ERR_SOFTWARE, "%s: cannot describe '%s': %s", path, name, why) : 0;
+	if (errno == ENOMEM)
+		return err_set(e, ERR_NOMEM, "%s: out of memory", path);
+	return err_set(e, ERR_SOFTWARE, "%s: cannot describe '%s': %s", path, name,
+		       twice ? "there twice" : "not UTF-8");
 }
 
 static int describe_all(json_t *object, const char *path, const struct tensor *t, int n, const char *const (*meta)[2],
 			int n_meta, struct err *e)
 {
-	json_t *pairs = n_meta ? json_object() : NULL;
+	json_t *pairs;
 	int64_t at = 0;
-	int rc = n_meta ? add(object, "__metadata__", pairs, path, e) : 0;
+	int rc;
 
+	errno = 0;
+	pairs = n_meta ? json_object() : NULL;
+	rc = n_meta ? add(object, "__metadata__", pairs, path, e) : 0;
 	for (int i = 0; i < n_meta && !rc; i++)
 		rc = add(pairs, meta[i][0], json_string(meta[i][1]), path, e);
 	for (int i = 0; i < n && !rc; i++) {
