@@ -10,7 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SCRATCH_PATHS 100
+
 static char scratch_dir[64];
+static char scratch_paths[SCRATCH_PATHS][400];
 
 static inline int scratch_setup(void **state)
 {
@@ -44,6 +47,7 @@ static inline int scratch_clear(void **state)
 {
 	(void)state;
 	scratch_files(1);
+	memset(scratch_paths, 0, sizeof(scratch_paths));
 	return 0;
 }
 
@@ -53,15 +57,19 @@ static inline int scratch_teardown(void **state)
 	return rmdir(scratch_dir);
 }
 
-/* scratch_dir/name, in one of a few buffers that are used in turn. */
+/* scratch_dir/name; the string stays until the test ends. */
 static inline const char *scratch_path(const char *name)
 {
-	static char path[8][400];
-	static int turn;
-	char *out = path[turn++ % 8];
+	char path[sizeof(scratch_paths[0])];
 
-	snprintf(out, sizeof(path[0]), "%s/%s", scratch_dir, name);
-	return out;
+	snprintf(path, sizeof(path), "%s/%s", scratch_dir, name);
+	for (int i = 0; i < SCRATCH_PATHS; i++) {
+		if (!*scratch_paths[i])
+			memcpy(scratch_paths[i], path, sizeof(path));
+		if (!strcmp(scratch_paths[i], path))
+			return scratch_paths[i];
+	}
+	abort();
 }
 
 static inline const char *scratch_write(const char *name, const void *bytes, size_t n)

@@ -427,6 +427,23 @@ static void test_idx_trailing_byte_inside_gzip(void **state)
 	refused_files(DATA_IDX, save("long", &images), s.labels, ERR_DATA, "goes on after the 64 bytes");
 }
 
+/* What is missing is told, also where gzip's own framing is whole. */
+static void test_idx_says_what_is_missing(void **state)
+{
+	struct data_spec s = twelve_spec();
+	struct blob images = idx_images(12);
+	struct blob z;
+
+	(void)state;
+	images.n -= 4;
+	refused_files(DATA_IDX, save("short", &images), s.labels, ERR_DATA, "ends inside its pixels (44 of 48 bytes)");
+	z = zipped(&images);
+	refused_files(DATA_IDX, save("short", &z), s.labels, ERR_DATA, "ends inside its pixels (44 of 48 bytes)");
+	images.n = 2;
+	refused_files(DATA_IDX, save("short", &images), s.labels, ERR_DATA,
+		      "ends inside its IDX header (2 of 4 bytes)");
+}
+
 static void test_idx_damaged_gzip(void **state)
 {
 	struct data_spec s = twelve_spec();
@@ -965,6 +982,7 @@ int main(void)
 		TEST(test_idx_four_dimensions),
 		TEST(test_idx_cut_or_too_long),
 		TEST(test_idx_trailing_byte_inside_gzip),
+		TEST(test_idx_says_what_is_missing),
 		TEST(test_idx_damaged_gzip),
 		TEST(test_idx_bad_header),
 		TEST(test_idx_huge_sizes),
