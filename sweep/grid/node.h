@@ -34,7 +34,7 @@ struct node {
 	const struct source *source;
 	const char *text;   /* NODE_SCALAR */
 	int n, room;        /* items of a list, pairs of a map */
-	struct node **key;  /* NODE_MAP: scalars */
+	struct node **key;  /* NODE_MAP: scalars; else NULL */
 	struct node **item; /* values */
 };
 

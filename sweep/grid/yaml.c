@@ -29,15 +29,17 @@ int node_append(struct pool *pool, struct node *to, struct node *key, struct nod
 {
 	if (to->n == to->room) {
 		size_t bytes = (size_t)to->n * sizeof(to->item[0]), least = 4 * sizeof(to->item[0]);
+		bool is_map = to->kind == NODE_MAP;
 
 		to->item = pool_grow(pool, to->item, bytes, least);
-		to->key = pool_grow(pool, to->key, key ? bytes : 0, least);
-		if (!to->item || !to->key)
+		to->key = is_map ? pool_grow(pool, to->key, bytes, least) : NULL;
+		if (!to->item || (is_map && !to->key))
 			return out_of_memory(e);
 		to->room = to->room ? 2 * to->room : 4;
 	}
-	to->item[to->n] = value;
-	to->key[to->n++] = key;
+	if (to->kind == NODE_MAP)
+		to->key[to->n] = key;
+	to->item[to->n++] = value;
 	return 0;
 }
 
@@ -247,7 +249,7 @@ static int copy_tree(struct reader *r, const yaml_event_t *ev, const struct node
 
 		rc = copy_tree(r, ev, from->item[i], depth + 1, &item);
 		if (!rc)
-			rc = node_append(r->pool, n, from->key[i], item, r->e);
+			rc = node_append(r->pool, n, from->key ? from->key[i] : NULL, item, r->e);
 	}
 	return rc;
 }

@@ -21,7 +21,7 @@
  * NULL for a document without content. ERR_CONFIG shows the place; ERR_NOMEM. */
 int yaml_read(struct node **root, struct pool *pool, struct source *source, struct err *e);
 
-/* Puts key: value at the end of a map (value may be a list's item: key NULL). ERR_NOMEM. */
+/* Puts key: value at the end of a map, or value at the end of a list (key is not looked at). ERR_NOMEM. */
 int node_append(struct pool *pool, struct node *to, struct node *key, struct node *value, struct err *e);
 
 #endif
