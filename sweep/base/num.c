@@ -15,6 +15,10 @@ const char *num_text(char out[NUM_MAX], double value)
 		return strcpy(out, "nan");
 	if (isinf(value))
 		return strcpy(out, value < 0 ? "-inf" : "inf");
+	if (value == rint(value) && fabs(value) < 1e7) { /* 10, not 1e+01 */
+		snprintf(out, NUM_MAX, "%.0f", value);
+		return out;
+	}
 	for (int digits = 1; digits <= 17; digits++) {
 		snprintf(out, NUM_MAX, "%.*g", digits, value);
 		if (strtod(out, NULL) == value)

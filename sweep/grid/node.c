@@ -188,8 +188,8 @@ static int not_a_number(const struct node *n, const char *what, struct err *e)
 int node_number(const struct node *n, const char *what, double *value, struct err *e)
 {
 	bool tagged = n->tag == TAG_INT || n->tag == TAG_FLOAT;
+	char shown[NODE_SHOWN], plain[NUM_MAX];
 	const char *digits;
-	char shown[NODE_SHOWN];
 
 	if (n->kind != NODE_SCALAR || node_is_null(n))
 		return is_not(n, what, e, "a number");
@@ -201,7 +201,7 @@ int node_number(const struct node *n, const char *what, double *value, struct er
 	digits = n->text + (*n->text == '-' || *n->text == '+');
 	if (digits[0] == '0' && isdigit((unsigned char)digits[1]))
 		return node_error(n, e, "%s is %s: a leading zero may mean octal; expected %s", what,
-				  node_shown(n, shown), digits + strspn(digits, "0"));
+				  node_shown(n, shown), num_text(plain, *value));
 	if (isinf(*value) && !strpbrk(n->text, "nN"))
 		return node_error(n, e, "%s is %s: too large for a number; expected at most 1.8e308", what,
 				  node_shown(n, shown));

@@ -236,7 +236,7 @@ static int copy_tree(struct reader *r, const yaml_event_t *ev, const struct node
 
 	if (rc)
 		return rc;
-	if (depth > YAML_MAX_DEPTH)
+	if (from->kind != NODE_SCALAR && depth > YAML_MAX_DEPTH)
 		return event_error(r, ev, "nested too deeply; expected at most 32 levels");
 	n = *out = pool_alloc(r->pool, sizeof(*n));
 	if (!n)
@@ -263,7 +263,7 @@ static int read_alias(struct reader *r, const yaml_event_t *ev, struct node **ou
 			continue;
 		if (r->anchor[i].node->open)
 			return event_error(r, ev, "an alias to what it stands in; expected an anchor that has ended");
-		return copy_tree(r, ev, r->anchor[i].node, r->depth, out);
+		return copy_tree(r, ev, r->anchor[i].node, r->depth + 1, out);
 	}
 	return event_error(r, ev, "an alias without an anchor before it; expected &name at an earlier value");
 }
