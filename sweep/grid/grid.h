@@ -3,7 +3,7 @@
  *
  * study_load() reads and checks a file; study_expand() lists its cells. Both are pure but for reading that file: no data
  * set is opened here. Every complaint is one line `file:line:col: what is wrong; what was expected` followed by the
- * source line and a caret (in e->msg, ERR_CONFIG).
+ * source line and a caret (in e->msg, ERR_CONFIG); of a --set option `--set OPTION: what is wrong; ...` and the same.
  */
 #ifndef SWEEP_GRID_GRID_H
 #define SWEEP_GRID_GRID_H
@@ -13,7 +13,7 @@
 #include "engine/engine.h"
 #include "sweep/grid/expr.h"
 
-#define STUDY_MAX_CELLS   1000000
+#define STUDY_MAX_CELLS   1000000  /* before `exclude` and duplicates */
 #define STUDY_MAX_REPEATS 10000
 #define STUDY_MAX_TRIALS  10000000 /* cells times repeats */
 #define COLUMN_NAME_MAX   (ENGINE_NAME_MAX + 16)
@@ -46,7 +46,7 @@ enum goal { GOAL_MINIMIZE, GOAL_MAXIMIZE };
 
 struct constraint {
 	char text[96];     /* as written, e.g. "val_acc > 0.85" */
-	struct expr *expr; /* over metric names: see report/table.h's list; checked at load */
+	struct expr *expr; /* over metric names (metric.h): its slots are enum metric */
 };
 
 struct study {
@@ -86,9 +86,12 @@ int study_parse(struct study *s, const char *text, size_t bytes, const char *pat
 /* Accepts a zeroed, half-built or released study. */
 void study_release(struct study *s);
 
-/* Text of column i for a setting, as csv and terminal show it ("0.0001", "sgd", "0.9 0.999" for a pair). */
+/*
+ * Text of column i for a setting, as csv and terminal show it ("0.0001", "sgd", "true", "0.9 0.999" for a pair); empty
+ * where the setting's optimizer does not look at it (momentum with adam, a frozen group's weight decay).
+ */
 void setting_text(const struct study *s, const struct setting *set, int column, char out[COLUMN_TEXT_MAX]);
-/* Number of a column for a setting (an enum's index, a pair's first). */
+/* Number of a column for a setting (an enum's index, a pair's first); NAN where its text is empty. */
 double setting_value(const struct study *s, const struct setting *set, int column);
 /* Column by name ("backbone_lr"), or -1. */
 int study_column(const struct study *s, const char *name);
