@@ -288,14 +288,16 @@ int cmd_plan(int argc, char **argv, struct err *e)
 	struct options o = {0};
 	int rc = parse(&o, argc, argv, e);
 
-	if (rc == CMD_HELP)
+	if (rc == CMD_HELP) {
 		puts(help);
-	else if (!rc && o.parameters)
+		rc = 0;
+	} else if (!rc && o.parameters) {
 		study_write_parameters(stdout);
-	else if (!rc && o.schema)
+	} else if (!rc && o.schema) {
 		study_write_schema(stdout);
-	else if (!rc)
+	} else if (!rc) {
 		rc = show_grid(&o, e);
+	}
 	cmd_sets_release(&o.sets);
 	return rc;
 }

@@ -272,14 +272,14 @@ int cmd_run(int argc, char **argv, struct err *e)
 		puts(help);
 		return 0;
 	}
-	if (!rc)
-		rc = engine_init(e);
-	if (!rc)
-		rc = study_load(&s, o.grid, o.sets.text, o.sets.n, e);
 	if (!rc) {
 		signals_install(&stop);
-		rc = sweep_study(&s, &o, argc, argv, e);
+		rc = engine_init(e);
 	}
+	if (!rc)
+		rc = study_load(&s, o.grid, o.sets.text, o.sets.n, e);
+	if (!rc)
+		rc = sweep_study(&s, &o, argc, argv, e);
 	study_release(&s);
 	cmd_sets_release(&o.sets);
 	return rc;
