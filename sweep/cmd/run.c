@@ -232,8 +232,8 @@ static int conclude(const struct plan *p, const char *dir, const struct options 
 	if (rc && rc != ERR_UNAVAILABLE)
 		return rc;
 	if (result->failed)
-		return err_set(e, ERR_FAILED, "%d of %d trials failed; their reasons are in %s/trials.csv",
-			       result->failed, p->n_todo, dir);
+		return err_set(e, ERR_FAILED, "%d of %d trials failed; the first was trial %d: %s", result->failed,
+			       p->n_todo, result->first_failed, result->reason);
 	return rc;
 }
 

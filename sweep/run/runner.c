@@ -200,6 +200,10 @@ static void done(void *ctx, int i, int worker)
 	struct slot *slot = &r->slot[worker];
 	enum trial_state state = slot->end.state;
 
+	if (state == STATE_FAIL && !r->result->failed) {
+		r->result->first_failed = i;
+		memcpy(r->result->reason, slot->end.reason, sizeof(r->result->reason));
+	}
 	r->result->ran++;
 	r->result->complete += state == STATE_COMPLETE;
 	r->result->diverged += state == STATE_DIVERGED;

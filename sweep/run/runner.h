@@ -19,6 +19,8 @@ struct runner_listener {
 
 struct runner_result {
 	int ran, complete, diverged, failed, stopped;
+	int first_failed; /* trial; if any failed ... */
+	char reason[256]; /* ... and why */
 };
 
 /*
