@@ -283,16 +283,20 @@ static int trial_failed_io(const struct trial_log *log, const char *name, struct
 	return err_set(e, ERR_IO, "%s/trials/%s/%s: %s", log->store->dir, log->key, name, strerror(errno));
 }
 
+/* One write; a short one (a full disk, a signal) is carried on, which completes it or says why it cannot be. */
 static int append(int fd, const char *bytes, size_t n)
 {
-	ssize_t w;
+	while (n) {
+		ssize_t w = write(fd, bytes, n);
 
-	do
-		w = write(fd, bytes, n);
-	while (w < 0 && errno == EINTR);
-	if (w >= 0 && (size_t)w < n)
-		errno = ENOSPC; /* a short write to a file: the disk, or a limit, is full */
-	return w == (ssize_t)n ? 0 : -1;
+		if (w < 0 && errno != EINTR)
+			return -1;
+		if (w > 0) {
+			bytes += w;
+			n -= (size_t)w;
+		}
+	}
+	return 0;
 }
 
 static int remove_file(const struct store *st, const char *key, const char *name, struct err *e)

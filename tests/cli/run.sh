@@ -81,6 +81,18 @@ status 0 "$GAPSWEEP" run --no-report --set epochs=6 -o "$tmp/far" "$tmp/far.yaml
 grep -q DIVERGED "$tmp/far/trials.csv" || fail "a rate of 1e6 did not diverge"
 grep -q COMPLETE "$tmp/far/trials.csv" || fail "no other trial is complete"
 
+# A file that cannot grow (as on a full disk): 74, no empty file, and with room the same command goes on.
+tiny_grid "$tmp/long.yaml" 40
+(
+	ulimit -f 4
+	status 74 "$GAPSWEEP" run -j1 --no-report -o "$tmp/full" "$tmp/long.yaml"
+)
+said "$tmp/err" "epochs.csv: File too large"
+[ -z "$(find "$tmp/full" -name '*.tmp' -o -name result.json -empty)" ] || fail "a full disk left half a file"
+status 0 "$GAPSWEEP" run --no-report -o "$tmp/full" "$tmp/long.yaml"
+status 0 "$GAPSWEEP" run --no-report -o "$tmp/room" "$tmp/long.yaml"
+same_tables "$tmp/full" "$tmp/room"
+
 # With charts, where gnuplot is.
 if command -v gnuplot >/dev/null; then
 	status 0 "$GAPSWEEP" run -o "$tmp/one" "$tmp/grid.yaml"

@@ -1,0 +1,287 @@
+/*
+ * test_runner.c - what the runner makes of trials that end in every way. The trials are made up: this file defines
+ * engine.h's trial_* itself, so that the linker leaves the real ones out.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sweep/run/runner.h"
+
+/* Three cells by two seeds; the classifier's rate says how a trial behaves: 1 diverges, 2 fails in epoch 2, else fine. */
+static const char grid_text[] = "data:\n"
+				"  train: {fake: {n: 8, shape: [1, 2, 2], classes: 2}}\n"
+				"  val: {fake: {n: 9, shape: [1, 2, 2], classes: 2}}\n"
+				"model: {arch: mlp}\n"
+				"epochs: 3\n"
+				"repeats: 2\n"
+				"parameters:\n"
+				"  backbone_lr: 0.5\n"
+				"  classifier_lr: [0.5, 1, 2]\n";
+
+static atomic_int alive, most_alive, refuse_states, stop_at_epoch;
+static atomic_bool stop;
+
+struct trial {
+	double rate;
+	int epoch;
+};
+
+size_t trial_bytes(const struct trial_spec *spec, struct err *e)
+{
+	(void)spec;
+	(void)e;
+	return 100;
+}
+
+int trial_new(struct trial **t, const struct trial_spec *spec, struct err *e)
+{
+	int now = atomic_fetch_add(&alive, 1) + 1;
+
+	(void)e;
+	if (now > most_alive)
+		atomic_store(&most_alive, now);
+	*t = calloc(1, sizeof(**t));
+	assert_non_null(*t);
+	(*t)->rate = spec->group_lr[1];
+	return 0;
+}
+
+void trial_free(struct trial *t)
+{
+	if (t)
+		atomic_fetch_sub(&alive, 1);
+	free(t);
+}
+
+int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *status, const atomic_bool *stopped,
+		struct err *e)
+{
+	if (stop_at_epoch && t->epoch + 1 == stop_at_epoch)
+		atomic_store(&stop, true);
+	if (atomic_load(stopped)) {
+		*status = TRIAL_STOPPED;
+		return 0;
+	}
+	t->epoch++;
+	if (t->rate == 2 && t->epoch == 2)
+		return err_set(e, ERR_SOFTWARE, "group 'backbone' did not move");
+	*row = (struct epoch_row){.epoch = t->epoch, .val_acc = t->epoch / 3.0, .train_s = 1};
+	*status = t->rate == 1 ? TRIAL_DIVERGED : t->epoch == 3 ? TRIAL_COMPLETE : TRIAL_RUNNING;
+	return 0;
+}
+
+const uint8_t *trial_correct(const struct trial *t)
+{
+	(void)t;
+	return (const uint8_t *)"\xff\x01";
+}
+
+size_t trial_state_bytes(const struct trial *t)
+{
+	return sizeof(t->epoch);
+}
+
+void trial_get_state(const struct trial *t, void *block)
+{
+	memcpy(block, &t->epoch, sizeof(t->epoch));
+}
+
+int trial_set_state(struct trial *t, const void *block, size_t bytes, struct err *e)
+{
+	if (refuse_states || bytes != sizeof(t->epoch))
+		return err_set(e, ERR_DATA, "of another build");
+	memcpy(&t->epoch, block, bytes);
+	return 0;
+}
+
+int trial_save(const struct trial *t, const char *path, struct err *e)
+{
+	(void)t;
+	return err_set(e, ERR_IO, "%s", path);
+}
+
+void trial_group_size(const struct trial *t, int g, int *tensors, int64_t *elements)
+{
+	(void)t;
+	*tensors = g;
+	*elements = 0;
+}
+
+static struct study study;
+static struct plan plan;
+static struct store store = {.lock_fd = -1};
+static char dir[] = "/tmp/gapsweep-test-XXXXXX";
+static int heard[6];
+
+static void on_finished(void *ctx, int trial, const struct trial_end *end, const struct epoch_row *last)
+{
+	(void)ctx;
+	(void)last;
+	heard[trial] = (int)end->state;
+}
+
+static struct runner_result run(int workers, int want_rc)
+{
+	struct runner_listener l = {.finished = on_finished};
+	struct runner_result result;
+	struct err e = {0};
+	int damaged;
+
+	assert_int_equal(plan_look(&plan, &store, NULL, &damaged, &e), 0);
+	assert_int_equal(damaged, 0);
+	if (runner_run(&plan, &store, workers, &stop, &l, &result, &e) != want_rc)
+		fail_msg("%s", e.msg);
+	assert_int_equal(alive, 0);
+	return result;
+}
+
+static struct trial_record record(int trial)
+{
+	struct trial_record r;
+	struct err e = {0};
+
+	if (store_read_trial(&store, &study, plan.trial[trial].key, &r, &e))
+		fail_msg("%s", e.msg);
+	trial_record_release(&r); /* its end is asked for, not its rows */
+	return r;
+}
+
+static void a_failed_trial_stops_no_other(void **state)
+{
+	struct runner_result result = run(2, 0);
+	struct trial_record r;
+
+	(void)state;
+	assert_int_equal(result.ran, 6);
+	assert_int_equal(result.complete, 2);
+	assert_int_equal(result.diverged, 2);
+	assert_int_equal(result.failed, 2);
+	assert_string_equal(result.reason, "group 'backbone' did not move");
+	for (int t = 0; t < 6; t++)
+		assert_int_equal(heard[t], t < 2 ? STATE_COMPLETE : t < 4 ? STATE_DIVERGED : STATE_FAIL);
+	r = record(4);
+	assert_int_equal(r.end.state, STATE_FAIL);
+	assert_int_equal(r.end.epochs, 1);
+	assert_int_equal(r.end.attempt, 1);
+	assert_string_equal(r.end.reason, "group 'backbone' did not move");
+	r = record(2);
+	assert_int_equal(r.end.state, STATE_DIVERGED);
+	assert_non_null(strstr(r.end.reason, "epoch 1"));
+	assert_in_range(most_alive, 1, 2);
+
+	result = run(2, 0); /* again: the failed ones only */
+	assert_int_equal(result.ran, 2);
+	assert_int_equal(result.failed, 2);
+	assert_int_equal(record(4).end.attempt, 2);
+}
+
+static void a_stopped_trial_goes_on_from_its_checkpoint(void **state)
+{
+	struct runner_result result;
+
+	(void)state;
+	atomic_store(&stop_at_epoch, 3); /* the first to get there stops the sweep */
+	result = run(1, 0);
+	assert_int_equal(result.ran, 1);
+	assert_int_equal(result.stopped, 1);
+	assert_int_equal(record(0).end.state, STATE_RUNNING);
+	assert_int_equal(plan.n_todo, 6);
+	atomic_store(&stop_at_epoch, 0);
+	atomic_store(&stop, false);
+	result = run(1, 0);
+	assert_int_equal(result.complete, 2);
+	assert_int_equal(record(0).end.epochs, 3);
+	assert_true(record(0).end.train_s == 1); /* one epoch in this process, two before */
+	assert_true(record(1).end.train_s == 3);
+	assert_int_equal(record(0).end.attempt, 2);
+}
+
+static void a_checkpoint_of_another_build_means_anew(void **state)
+{
+	(void)state;
+	atomic_store(&stop_at_epoch, 3);
+	run(1, 0);
+	atomic_store(&stop_at_epoch, 0);
+	atomic_store(&stop, false);
+	atomic_store(&refuse_states, 1);
+	assert_int_equal(run(1, 0).complete, 2);
+	assert_int_equal(record(0).end.epochs, 3);
+	assert_true(record(0).end.train_s == 3);
+}
+
+static void a_run_directory_that_fails_stops_the_sweep(void **state)
+{
+	char path[5000];
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/trials/%s", store.dir, plan.trial[plan.todo[0]].key);
+	f = fopen(path, "w"); /* where a trial's directory must stand */
+	assert_non_null(f);
+	fclose(f);
+	assert_int_equal(run(1, ERR_CANTCREAT).ran, 1);
+	assert_true(atomic_load(&stop));
+}
+
+static int fresh_store(void **state)
+{
+	static int serial;
+	struct manifest m = {0};
+	char path[64];
+	char note[1024];
+	struct err e = {0};
+
+	(void)state;
+	atomic_store(&stop, false);
+	atomic_store(&stop_at_epoch, 0);
+	atomic_store(&refuse_states, 0);
+	snprintf(path, sizeof(path), "%s/%d", dir, serial++);
+	store_close(&store);
+	return store_open(&store, path, &study, &m, note, &e);
+}
+
+static int set_up(void **state)
+{
+	struct err e = {0};
+
+	(void)state;
+	if (!mkdtemp(dir) || engine_init(&e) ||
+	    study_parse(&study, grid_text, strlen(grid_text), "grid.yaml", NULL, 0, &e) ||
+	    plan_open(&plan, &study, &e)) {
+		fprintf(stderr, "%s\n", e.msg);
+		return -1;
+	}
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	store_close(&store);
+	plan_release(&plan);
+	study_release(&study);
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_failed_trial_stops_no_other, fresh_store),
+		cmocka_unit_test_setup(a_stopped_trial_goes_on_from_its_checkpoint, fresh_store),
+		cmocka_unit_test_setup(a_checkpoint_of_another_build_means_anew, fresh_store),
+		cmocka_unit_test_setup(a_run_directory_that_fails_stops_the_sweep, fresh_store),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
