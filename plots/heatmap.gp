@@ -3,9 +3,9 @@
 is(k) = (column('panel') == p && strcol('kind') eq k)
 flag(c) = (column('panel') == p && column(c) == 1)
 do for [FORMAT in FORMATS] {
-    if (FORMAT eq "svg") { set terminal svg size WIDTH,HEIGHT font FONT.",12" noenhanced background rgb "white" }
-    if (FORMAT eq "png") { set terminal pngcairo size 2*WIDTH,2*HEIGHT font FONT.",9" fontscale 2 linewidth 2 pointscale 2 noenhanced background rgb "white" }
-    if (FORMAT eq "pdf") { set terminal pdfcairo size WIDTH/96.0,HEIGHT/96.0 font FONT.",9" fontscale 1 noenhanced background rgb "white" }
+    if (FORMAT eq "svg") { SCALE = 4/3.0; set terminal svg size WIDTH,HEIGHT font FONT.",12" noenhanced background rgb "white" }
+    if (FORMAT eq "png") { SCALE = 1; set terminal pngcairo size 2*WIDTH,2*HEIGHT font FONT.",9" fontscale 2 linewidth 2 pointscale 2 noenhanced background rgb "white" }
+    if (FORMAT eq "pdf") { SCALE = 1; set terminal pdfcairo size WIDTH/96.0,HEIGHT/96.0 font FONT.",9" fontscale 1 noenhanced background rgb "white" }
     set output OUT.".".FORMAT
     set multiplot
     LEFT = 84; RIGHT = 96; TOP = 50; STEP = PANEL_H + 78
@@ -14,8 +14,8 @@ do for [FORMAT in FORMATS] {
     set border 0 lc rgb SOFT
     unset grid
     set tics out scale 0.5
-    set label 1 TITLE at screen 0.5, screen PY(16) center font FONT.',11' textcolor rgb INK
-    set label 2 SUBTITLE at screen 0.5, screen PY(33) center font FONT.',8.5' textcolor rgb SOFT
+    set label 1 TITLE at screen 0.5, screen PY(16) center font F(11) textcolor rgb INK
+    set label 2 SUBTITLE at screen 0.5, screen PY(33) center font F(8.5) textcolor rgb SOFT
     set cbrange [CB_LOW:CB_HIGH]
     set cblabel CB_LABEL textcolor rgb INK offset 0.5,0
     do for [p=1:N_PANELS] {
@@ -31,7 +31,7 @@ do for [FORMAT in FORMATS] {
         do for [i=1:N_Y_TIC] { if (Y_TIC_PANEL[i] == p) { set ytics add (Y_TIC[i] Y_TIC_AT[i]) } }
         set xlabel X_LABEL offset 0,0.4
         set ylabel Y_LABEL offset -0.5,0
-        set label 3 PANEL[p] at screen PX(LEFT), screen PY(panel_top - 9) left font FONT.',10' textcolor rgb INK
+        set label 3 PANEL[p] at screen PX(LEFT), screen PY(panel_top - 9) left font F(10) textcolor rgb INK
         if (p == 1) { set colorbox vertical user origin screen PX(WIDTH - RIGHT + 16), screen PY(TOP + 14 + (N_PANELS - 1) * STEP + PANEL_H) size screen PX(14), screen ((N_PANELS - 1) * STEP + PANEL_H) / real(HEIGHT) } else { unset colorbox }
         dx = (X_HIGH[p] - X_LOW[p]) / (WIDTH - LEFT - RIGHT)
         dy = (Y_HIGH[p] - Y_LOW[p]) / PANEL_H
@@ -41,7 +41,7 @@ do for [FORMAT in FORMATS] {
              DATA using (is('value') ? column('x') : NaN):'y':'x0':'x1':'y0':'y1':'value' with boxxyerror fs solid 1 border rgb 'white' lc palette, \
              DATA using (flag('feasible') ? column('x') : NaN):'y':(column('x0')+2*dx):(column('x1')-2*dx):(column('y0')+2*dy):(column('y1')-2*dy) with boxxyerror fs empty lc rgb 'black' lw 3.4, \
              DATA using (flag('feasible') ? column('x') : NaN):'y':(column('x0')+4*dx):(column('x1')-4*dx):(column('y0')+4*dy):(column('y1')-4*dy) with boxxyerror fs empty lc rgb 'white' lw 1.6, \
-             DATA using (is('value') ? (column('x0')+column('x1'))/2 : NaN):((column('y0')+column('y1'))/2):'text':'text_rgb' with labels center font FONT.','.CELL_FONT textcolor rgb variable, \
+             DATA using (is('value') ? (column('x0')+column('x1'))/2 : NaN):((column('y0')+column('y1'))/2):'text':'text_rgb' with labels center font F(CELL_FONT) textcolor rgb variable, \
              DATA using (is('open') ? (column('x0')+column('x1'))/2 : NaN):((column('y0')+column('y1'))/2):('…') with labels center textcolor rgb INK
         unset label 1; unset label 2
     }
@@ -59,10 +59,10 @@ do for [FORMAT in FORMATS] {
         if (KEY_SIGN[i] eq 'absent') { set object rectangle from x,y-7 to x+22,y+7 fs solid 1 noborder fc rgb '#eeeeee' }
         if (KEY_SIGN[i] eq 'open') { set object rectangle from x,y-7 to x+22,y+7 fs solid 1 noborder fc rgb '#c4c4c4'; set label '…' at x+11,y center }
         if (KEY_SIGN[i] eq 'diverged') { set object rectangle from x,y-7 to x+22,y+7 fs pattern 4 border rgb SOFT fc rgb SOFT }
-        if (KEY_SIGN[i] eq 'best') { set label '★' at x+11,y center font FONT.',12' textcolor rgb INK }
-        if (KEY_SIGN[i] eq 'baseline') { set label '▲' at x+11,y center font FONT.',10' textcolor rgb INK }
-        if (KEY_SIGN[i] eq 'dagger') { set label '†' at x+11,y center font FONT.',10' textcolor rgb INK }
-        set label KEY_TEXT[i] at x+28,y left font FONT.',8.5' textcolor rgb INK
+        if (KEY_SIGN[i] eq 'best') { set label '★' at x+11,y center font F(12) textcolor rgb INK }
+        if (KEY_SIGN[i] eq 'baseline') { set label '▲' at x+11,y center font F(10) textcolor rgb INK }
+        if (KEY_SIGN[i] eq 'dagger') { set label '†' at x+11,y center font F(10) textcolor rgb INK }
+        set label KEY_TEXT[i] at x+28,y left font F(8.5) textcolor rgb INK
         x = x + w
     }
     plot NaN notitle

@@ -1,15 +1,15 @@
 # learning_curves.gp - baseline against best: accuracy above, loss below; line = mean, band = lowest to highest repeat.
 of(s) = (strcol('cell') eq s)
 do for [FORMAT in FORMATS] {
-    if (FORMAT eq "svg") { set terminal svg size WIDTH,HEIGHT font FONT.",12" noenhanced background rgb "white" }
-    if (FORMAT eq "png") { set terminal pngcairo size 2*WIDTH,2*HEIGHT font FONT.",9" fontscale 2 linewidth 2 pointscale 2 noenhanced background rgb "white" }
-    if (FORMAT eq "pdf") { set terminal pdfcairo size WIDTH/96.0,HEIGHT/96.0 font FONT.",9" fontscale 1 noenhanced background rgb "white" }
+    if (FORMAT eq "svg") { SCALE = 4/3.0; set terminal svg size WIDTH,HEIGHT font FONT.",12" noenhanced background rgb "white" }
+    if (FORMAT eq "png") { SCALE = 1; set terminal pngcairo size 2*WIDTH,2*HEIGHT font FONT.",9" fontscale 2 linewidth 2 pointscale 2 noenhanced background rgb "white" }
+    if (FORMAT eq "pdf") { SCALE = 1; set terminal pdfcairo size WIDTH/96.0,HEIGHT/96.0 font FONT.",9" fontscale 1 noenhanced background rgb "white" }
     set output OUT.".".FORMAT
     set multiplot
     set style fill transparent solid 0.18 noborder
     LEFT = 70; RIGHT = 16; TOP = 52; PLOT_H = 230; STEP = 284
-    set label 1 TITLE at screen 0.5, screen PY(16) center font FONT.',11' textcolor rgb INK
-    set label 2 SUBTITLE at screen 0.5, screen PY(33) center font FONT.',8.5' textcolor rgb SOFT
+    set label 1 TITLE at screen 0.5, screen PY(16) center font F(11) textcolor rgb INK
+    set label 2 SUBTITLE at screen 0.5, screen PY(33) center font F(8.5) textcolor rgb SOFT
     set lmargin at screen PX(LEFT); set rmargin at screen PX(WIDTH - RIGHT)
     unset key
     set xrange [0.5:EPOCHS+0.5]
@@ -34,10 +34,10 @@ do for [FORMAT in FORMATS] {
     y = TOP + STEP + PLOT_H + 58
     do for [c=1:N_CELLS] {
         set arrow from LEFT,y to LEFT+40,y nohead lw 1.8 dt (6,4) lc rgb COLOURS[c]
-        set label 'train' at LEFT+46,y left font FONT.',8.5' textcolor rgb INK
+        set label 'train' at LEFT+46,y left font F(8.5) textcolor rgb INK
         set arrow from LEFT+90,y to LEFT+130,y nohead lw 2.2 lc rgb COLOURS[c]
-        set label 'validation' at LEFT+136,y left font FONT.',8.5' textcolor rgb INK
-        set label LABELS[c] at LEFT+220,y left font FONT.',8.5' textcolor rgb COLOURS[c]
+        set label 'validation' at LEFT+136,y left font F(8.5) textcolor rgb INK
+        set label LABELS[c] at LEFT+220,y left font F(8.5) textcolor rgb COLOURS[c]
         y = y + 20
     }
     plot NaN notitle

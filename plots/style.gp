@@ -17,5 +17,8 @@ set title textcolor rgb INK
 set grid lc rgb FAINT lw 0.7 lt 1
 set key textcolor rgb INK
 if (!exists('OUT')) OUT = NAME
+# Fonts in points; the svg terminal takes pixels.
+SCALE = 1
+F(size) = sprintf('%s,%.1f', FONT, size * SCALE)
 PX(x) = x / real(WIDTH)            # pixels from the left as a fraction of the picture
 PY(y) = 1 - y / real(HEIGHT)       # pixels from the top

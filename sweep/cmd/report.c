@@ -1,11 +1,10 @@
 /* report.c - gapsweep report DIR: rebuilds the tables, charts and report.html of a run directory. */
-#include <getopt.h>
+#include "sweep/cmd/cmd.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "sweep/report/report.h"
-
-int cmd_report(int argc, char **argv, struct err *e);
 
 static const char help[] =
 	"usage: gapsweep report DIR [--formats svg,png,pdf] [--tables]\n"
@@ -49,37 +48,28 @@ struct request {
 
 static int read_arguments(struct request *q, int argc, char **argv, struct err *e)
 {
-	static const struct option known[] = {{"formats", required_argument, NULL, 'f'},
+	static const struct option longs[] = {{"formats", required_argument, NULL, 'f'},
 					      {"tables", no_argument, NULL, 't'},
 					      {"help", no_argument, NULL, 'h'},
 					      {0}};
 	int c;
 
 	*q = (struct request){0};
-	optind = 0; /* GNU: start over, whatever main() scanned before */
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":h", known, NULL)) != -1) {
-		if (c == 'h') {
+	while ((c = cmd_option(argc, argv, "h", longs, e)) != CMD_END) {
+		if (c < 0)
+			return c;
+		if (c == CMD_HELP) {
 			fputs(help, stdout);
 			return 0;
 		}
 		if (c == 't')
 			q->options.tables_only = true;
-		else if (c == 'f' && read_formats(&q->options.formats, optarg, e))
+		if (c == 'f' && read_formats(&q->options.formats, optarg, e))
 			return e->code;
-		else if (c == ':')
-			return err_set(e, ERR_USAGE, "report: option '%s' needs a value", argv[optind - 1]);
-		else if (c == '?')
-			return err_set(e, ERR_USAGE, "report: unknown option '%s'; see gapsweep report --help",
-				       argv[optind - 1]);
 	}
-	if (optind + 1 != argc)
-		return err_set(e, ERR_USAGE, "report: expected one run directory; see gapsweep report --help");
-	q->dir = argv[optind];
-	return 0;
+	return cmd_operand(&q->dir, argc, argv, "a run directory", e);
 }
 
-/* argv[0] is "report". */
 int cmd_report(int argc, char **argv, struct err *e)
 {
 	struct request q;

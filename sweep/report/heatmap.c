@@ -338,7 +338,7 @@ static void write_panels(FILE *f, const struct heatmap *h)
 	fact_number(f, "PANEL_H", tallest);
 	fact_number(f, "WIDTH", WIDTH);
 	fact_number(f, "HEIGHT", 50 + h->n_panels * (tallest + 78) + 44);
-	fact_text(f, "CELL_FONT", narrow * PLOT_W > 52 ? "9.5" : narrow * PLOT_W > 36 ? "8" : "6.5");
+	fact_number(f, "CELL_FONT", narrow * PLOT_W > 48 ? 9.5 : narrow * PLOT_W > 40 ? 8.5 : 7.5);
 }
 
 static bool build(struct heatmap *h)

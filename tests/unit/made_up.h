@@ -34,6 +34,7 @@ static inline int made_slot(void *ctx, const char *name)
 static inline void made_study(struct made_up *m, int n_seeds)
 {
 	struct study *s = &m->study;
+	const struct expr_names names = {.resolve = made_slot};
 	struct err e;
 
 	memset(m, 0, sizeof(*m));
@@ -58,7 +59,7 @@ static inline void made_study(struct made_up *m, int n_seeds)
 	strcpy(m->constraint[0].text, "val_acc > 0.85");
 	strcpy(m->constraint[1].text, "train_eval_acc < 0.92");
 	for (int i = 0; i < 2; i++)
-		if (expr_parse(&m->constraint[i].expr, m->constraint[i].text, made_slot, NULL, NULL, &e))
+		if (expr_parse(&m->constraint[i].expr, m->constraint[i].text, &names, NULL, &e))
 			abort();
 	s->seed = m->seed;
 	s->n_seeds = n_seeds;
