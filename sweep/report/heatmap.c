@@ -198,8 +198,11 @@ static void tile_row(struct csv_row *row, const struct heatmap *h, int panel, in
 
 	optimizer_word(name, p->optimizer);
 	if (kind == KIND_VALUE)
-		snprintf(text, sizeof(text), "%s%.1f%s", t->best ? "★ " : t->baseline ? "▲ " : "", value,
-			 t->some_diverged ? "†" : "");
+		snprintf(text, sizeof(text), "%s%.1f%s",
+			 t->best       ? "★ "
+			 : t->baseline ? "▲ "
+				       : "",
+			 value, t->some_diverged ? "†" : "");
 	csv_int(row, panel + 1);
 	csv_text(row, name);
 	for (int i = 0; i < 8; i++)

@@ -100,10 +100,12 @@ int results_set_rows(struct results *r, int trial, const struct epoch_row *row, 
 	struct result_trial *t = &r->trial[trial];
 	double last[N_METRICS];
 
+	free(t->row);
+	t->best = -1;
 	t->row = n ? calloc((size_t)n, row_width(r) * sizeof(double)) : NULL;
+	t->n_rows = t->row ? n : 0;
 	if (n && !t->row)
 		return err_set(e, ERR_NOMEM, "out of memory for %d epochs", n);
-	t->n_rows = n;
 	for (int i = 0; i < n; i++) {
 		pack(t->row + (size_t)i * row_width(r), &row[i], r->study->n_groups);
 		if (!isnan(row[i].val_acc) && (t->best < 0 || row[i].val_acc > row[t->best].val_acc))
@@ -153,7 +155,9 @@ static void append(char out[CELL_LABEL_MAX], const char *text)
 {
 	size_t n = strlen(out);
 
-	snprintf(out + n, CELL_LABEL_MAX - n, "%s", text);
+	for (; *text && n < CELL_LABEL_MAX - 1; text++)
+		out[n++] = (unsigned char)*text < ' ' ? ' ' : *text == '"' ? '\'' : *text;
+	out[n] = 0;
 }
 
 static bool is_rate(const struct column *c)

@@ -34,7 +34,7 @@ struct results {
 int results_init(struct results *r, const struct study *s, struct err *e);
 void results_release(struct results *r); /* accepts a zeroed or half-built one */
 
-/* Keeps a packed copy of the rows (15 numbers a row, not a struct epoch_row with room for 16 groups). */
+/* Replaces a trial's rows by a packed copy of these (15 numbers for two groups; a struct epoch_row has room for 16). */
 int results_set_rows(struct results *r, int trial, const struct epoch_row *row, int n, struct err *e);
 /* Row i of a trial unpacked; train_s and eval_s are 0, groups beyond the study's are not filled. */
 void results_row(const struct results *r, int trial, int i, struct epoch_row *row);
@@ -55,7 +55,7 @@ const char *rate_text(char out[NUM_MAX], double rate);
 
 /*
  * How a cell is called in charts and tables: its optimizer and the groups' rates, "sgd 3e-4 / 3e-2", then every other
- * axis that varies, " momentum=0.9". The separator `/` stands between the rates in group order.
+ * axis that varies, " momentum=0.9". One line without double quotes, so that gnuplot can read it from a csv file.
  */
 #define CELL_LABEL_MAX 256
 const char *cell_label(char out[CELL_LABEL_MAX], const struct study *s, int cell);
