@@ -28,13 +28,18 @@ const struct chart charts[N_CHARTS] = {
 				"Scatter of train against validation accuracy with lines of equal gap", scatter_data},
 };
 
+/*
+ * Text as a gnuplot expression in which nothing is expanded: single-quoted pieces, with each single quote as "\047"
+ * between them. (Doubling it is the documented way, but gnuplot 5.4 reads '''x' as an empty string and a rest.)
+ */
 static void quoted(FILE *f, const char *text)
 {
 	fputc('\'', f);
 	for (; *text; text++) {
 		if (*text == '\'')
-			fputc('\'', f);
-		fputc((unsigned char)*text < ' ' ? ' ' : *text, f);
+			fputs("'.\"\\047\".'", f);
+		else
+			fputc((unsigned char)*text < ' ' ? ' ' : *text, f);
 	}
 	fputc('\'', f);
 }

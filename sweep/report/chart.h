@@ -1,9 +1,9 @@
 /*
  * chart.h - the charts of a report, in DIR/plots: NAME.csv (data), NAME.gp (self-contained script) and NAME.svg, ....
  *
- * A script is three parts: facts (titles, axis ranges, palettes: written here, all text as escaped single-quoted
- * strings), style.gp, and a template. The templates are plots/NAME.gp of the source tree; a copy is built into the
- * program, so that it needs no installed files, and a file of the same name in the folder $GAPSWEEP_PLOTS wins over it.
+ * A script is three parts: facts (titles, axis ranges, palettes: written here, all text as strings in which gnuplot
+ * expands nothing), style.gp, and a template. The templates are plots/NAME.gp of the source tree; a copy is built into
+ * the program, so that it needs no installed files, and a file of the same name in the folder $GAPSWEEP_PLOTS wins.
  */
 #ifndef SWEEP_REPORT_CHART_H
 #define SWEEP_REPORT_CHART_H

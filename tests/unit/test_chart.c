@@ -154,7 +154,12 @@ static void scripts_run_by_hand(void **state)
 static void hostile_names_do_nothing(void **state)
 {
 	static const char *const hostile[] = {
-		"`touch pwned`", "\"; system('touch pwned')\n", "'; system(\"touch pwned\") '", "@X%s%d\\\n'x",
+		"`touch pwned`",
+		"\"; system('touch pwned')\n",
+		"'; system(\"touch pwned\") '",
+		"'a'; system(\"touch pwned\") #",
+		"''''",
+		"@X%s%d\\\n'x",
 		"<b>&\"'",
 	};
 	struct err e = {0};
@@ -181,7 +186,7 @@ static void hostile_names_do_nothing(void **state)
 		assert_false(exists("plots/pwned") || exists("pwned") || access("pwned", F_OK) == 0);
 		made_release(&m);
 	}
-	EXPECT("plots/gap_heatmap.svg", "&lt;b&gt;&amp;");
+	EXPECT("plots/gap_heatmap.svg", "&lt;b>&amp;\"' learning rate");
 }
 
 static void what_cannot_be_drawn_is_left_out_with_a_note(void **state)
