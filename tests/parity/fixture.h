@@ -7,7 +7,8 @@
  *   loss [steps]; logits.{eval,train,end} of the first batch: before and, "end", after the steps
  *   grad.T, step1.T (running statistics), end.T (all tensors)
  *   K:yard                [worst distance of PyTorch's float32 from these float64 figures, scale]: see allowed()
- * A tensor K of more than 2048 elements is stored as K:picks and K:sums [L2 norm, sum, max, sum of magnitudes] instead.
+ * A tensor K of more than 2048 elements is stored as K:picks, K:sums [L2 norm, sum, max, sum of magnitudes] and
+ * K:sumyard (how far float32 is from each of those) instead.
  *
  * Everything here fails the running cmocka test by itself when a file is missing or bad.
  */

@@ -5,7 +5,8 @@
 
 Runs with Debian's python3-torch (1.13, CPU) and numpy alone. Start weights, images and labels are not stored: both sides
 compute them from hash32(), bit for bit. Expectations are float64 figures. Beside each stands the yardstick: how far
-PyTorch's own float32 gets from them (the worst of three ways to compute it: oneDNN, native, channels-last)."""
+PyTorch's own float32 gets from them: the worst of oneDNN, native, channels-last, and of three runs with other last bits in
+the images, as no rounding can be asked to keep a figure that those change."""
 import gzip, json, math, os, struct, sys
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 
@@ -160,12 +161,15 @@ def train_mode(c, net):
             if isinstance(m, nn.BatchNorm2d):
                 m.eval()
 
-def run(c, dtype, mkldnn=True, layout=torch.contiguous_format):
-    """All figures of a case, name -> array."""
+def run(c, dtype, mkldnn=True, layout=torch.contiguous_format, nudge=0):
+    """All figures of a case, name -> array. nudge: another last bit in about half of the images' values."""
     net = build(c)
     net.load_state_dict({k: torch.from_numpy(start_tensor(k, v.shape)) for k, v in floats(net).items()}, strict=False)
     net = net.to(dtype=dtype, memory_format=layout)
-    x, y = torch.from_numpy(images(c)).to(dtype).contiguous(memory_format=layout), torch.from_numpy(labels(c))
+    x = images(c)
+    if nudge:
+        x = np.where(hash32(f'nudge{nudge}', np.arange(x.size)).reshape(x.shape) & 1, np.nextafter(x, np.float32(9)), x)
+    x, y = torch.from_numpy(x).to(dtype).contiguous(memory_format=layout), torch.from_numpy(labels(c))
     opt, n, size, out, loss_of = optimizer(c, net), c['n'], c['batch_size'], {}, []
     first = slice(0, min(n, size))
     copy = lambda t: t.detach().contiguous().numpy().astype(np.float64)
@@ -203,6 +207,7 @@ def store(c, path):
     if c['steps']:
         want = run(c, torch.float64)
         tries = [run(c, torch.float32), run(c, torch.float32, mkldnn=False), run(c, torch.float32, layout=torch.channels_last)]
+        tries += [run(c, torch.float32, nudge=i) for i in (1, 2, 3)]
         for k, v in want.items():
             away = [np.abs(t[k] - v) for t in tries]
             size = np.abs(v)
@@ -216,8 +221,10 @@ def store(c, path):
                 worst[kind] = max(worst.get(kind, 0), d32 / scale)
             if v.size > WHOLE:
                 flat = v.reshape(-1)
+                sums = lambda a: np.array([math.sqrt((a ** 2).sum()), a.sum(), np.abs(a).max(), np.abs(a).sum()])
                 tensors[f'{k}:picks'] = flat[hash32(k, np.arange(PICKS)) % np.uint32(v.size)]
-                tensors[f'{k}:sums'] = np.array([math.sqrt((flat ** 2).sum()), flat.sum(), np.abs(flat).max(), np.abs(flat).sum()])
+                tensors[f'{k}:sums'] = sums(flat)
+                tensors[f'{k}:sumyard'] = np.max([np.abs(sums(t[k]) - sums(flat)) for t in tries], axis=0)
             else:
                 tensors[k] = v
             tensors[f'{k}:yard'] = np.array([d32, scale])
