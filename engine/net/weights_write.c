@@ -2,16 +2,13 @@
 #include "engine/net/weights.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <libgen.h>
-#include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "engine/base/file.h"
 
 /* ---- the header -------------------------------------------------------------------------------------------- */
 
@@ -87,98 +84,19 @@ static int make_head(unsigned char **head, size_t *size, json_t *object, const c
 
 /* ---- the file ---------------------------------------------------------------------------------------------- */
 
-static int write_all(int fd, const void *bytes, size_t n)
+static int write_file(const char *path, void *head, size_t head_size, const struct tensor *t, int n, struct err *e)
 {
-	const char *at = bytes;
-
-	while (n) {
-		ssize_t w = write(fd, at, n < 1u << 30 ? n : 1u << 30);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0)
-			return -1;
-		at += w;
-		n -= (size_t)w;
-	}
-	return 0;
-}
-
-static int write_failed(const char *path, size_t bytes, struct err *e)
-{
-	return err_set(e, ERR_IO, "%s: %s (%zu bytes needed)", path, strerror(errno), bytes);
-}
-
-/* Creates a temp file beside path, its name in temp; a name left over from a killed process is passed by. */
-static int create_temp(char temp[PATH_MAX], const char *path, struct err *e)
-{
-	static atomic_uint serial;
-	int fd = -1;
-
-	for (int tries = 0; fd < 0 && tries < 100; tries++) {
-		unsigned k = atomic_fetch_add(&serial, 1);
-
-		if (snprintf(temp, PATH_MAX, "%s.%ld-%u.tmp", path, (long)getpid(), k) >= PATH_MAX)
-			return err_set(e, ERR_CANTCREAT, "%s: path too long", path);
-		fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-		if (fd < 0 && errno != EEXIST)
-			break;
-	}
-	return fd >= 0 ? fd : err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
-}
-
-static int sync_directory_of(const char *path, struct err *e)
-{
-	char copy[PATH_MAX];
-	int rc = 0;
-	int fd;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd))
-		rc = err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return rc;
-}
-
-/* Writes and syncs the whole file, closes fd whatever happens. */
-static int write_body(int fd, const char *path, const void *head, size_t head_size, const struct tensor *t, int n,
-		      struct err *e)
-{
-	size_t bytes = head_size;
-	int rc = 0;
-
-	for (int i = 0; i < n; i++)
-		bytes += (size_t)t[i].n * 4;
-	if (write_all(fd, head, head_size))
-		rc = write_failed(path, bytes, e);
-	for (int i = 0; i < n && !rc; i++)
-		if (write_all(fd, t[i].data, (size_t)t[i].n * 4))
-			rc = write_failed(path, bytes, e);
-	if (!rc && fsync(fd))
-		rc = write_failed(path, bytes, e);
-	if (close(fd) && !rc)
-		rc = write_failed(path, bytes, e);
-	return rc;
-}
-
-static int replace(const char *path, const void *head, size_t head_size, const struct tensor *t, int n, struct err *e)
-{
-	char temp[PATH_MAX];
-	int fd = create_temp(temp, path, e);
+	struct iovec *piece = calloc((size_t)n + 1, sizeof(*piece));
 	int rc;
 
-	if (fd < 0)
-		return fd;
-	rc = write_body(fd, path, head, head_size, t, n, e);
-	if (!rc && rename(temp, path))
-		rc = err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
-	if (rc) {
-		unlink(temp);
-		return rc;
-	}
-	return sync_directory_of(path, e);
+	if (!piece)
+		return err_set(e, ERR_NOMEM, "%s: out of memory", path);
+	piece[0] = (struct iovec){head, head_size};
+	for (int i = 0; i < n; i++)
+		piece[i + 1] = (struct iovec){(void *)(uintptr_t)t[i].data, (size_t)t[i].n * sizeof(float)};
+	rc = file_replace_pieces(path, piece, n + 1, e);
+	free(piece);
+	return rc;
 }
 
 int weights_write(const char *path, const struct tensor *t, int n, const char *const (*meta)[2], int n_meta,
@@ -196,7 +114,7 @@ int weights_write(const char *path, const struct tensor *t, int n, const char *c
 		rc = make_head(&head, &size, object, path, e);
 	json_decref(object);
 	if (!rc)
-		rc = replace(path, head, size, t, n, e);
+		rc = write_file(path, head, size, t, n, e);
 	free(head);
 	return rc;
 }

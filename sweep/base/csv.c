@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep/base/file.h"
+#include "engine/base/file.h"
 #include "sweep/base/num.h"
 
 static void comma(struct csv_row *r)
@@ -75,6 +75,7 @@ static int take_field(char **at, char **field)
 {
 	char *in = *at;
 	char *out = *at;
+	char *bare;
 	int end;
 
 	*field = out;
@@ -85,12 +86,13 @@ static int take_field(char **at, char **field)
 			*out++ = *in;
 		}
 	}
+	bare = out;
 	while (*in && *in != ',' && *in != '\n')
 		*out++ = *in++;
 	end = *in;
 	*at = in + (end != 0);
 	*out = 0;
-	if (end != ',' && out > *field && out[-1] == '\r')
+	if (end != ',' && out > bare && out[-1] == '\r') /* CRLF; a quoted \r stays */
 		out[-1] = 0;
 	return end;
 }

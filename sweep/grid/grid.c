@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep/base/file.h"
+#include "engine/base/file.h"
 #include "sweep/grid/load.h"
 #include "sweep/grid/metric.h"
 #include "sweep/grid/yaml.h"

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sweep/base/file.h"
+#include "engine/base/file.h"
 #include "sweep/report/render.h"
 #include "sweep/report/template.h"
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep/base/file.h"
+#include "engine/base/file.h"
 
 enum { MAX_CELL_ROWS = 2000, MAX_FAILURES = 20, MAX_GRID_BYTES = 100000 };
 

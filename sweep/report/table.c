@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "sweep/base/csv.h"
-#include "sweep/base/file.h"
+#include "engine/base/file.h"
 
 /* A column name made of parts, as one field. */
 static void head(struct csv_row *row, const char *prefix, const char *name, const char *suffix)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "sweep/base/file.h"
+#include "engine/base/file.h"
 
 /* The assembler copies the file in, so that plots/NAME.gp is the only place where a template stands. */
 #define EMBED(name)                                \

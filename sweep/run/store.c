@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "sweep/base/file.h"
+#include "engine/base/file.h"
 #include "sweep/run/clock.h"
 #include "sweep/run/epochs.h"
 #include "sweep/run/records.h"

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "sweep/base/file.h"
+#include "engine/base/file.h"
 #include "sweep/report/axis.h"
 #include "sweep/report/chart.h"
 #include "sweep/report/html.h"

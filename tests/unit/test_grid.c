@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "sweep/base/file.h"
+#include "engine/base/file.h"
 #include "sweep/grid/metric.h"
 #include "tests/unit/study.h"
 

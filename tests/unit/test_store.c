@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sweep/base/file.h"
+#include "engine/base/file.h"
 #include "sweep/run/store.h"
 
 #define KEY "0123456789abcdef"

@@ -1,11 +1,12 @@
 /* file.c - see file.h */
-#include "sweep/base/file.h"
+#include "engine/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,46 +100,78 @@ static int sync_directory_of(const char *path, struct err *e)
 	return rc;
 }
 
-/* A whole, synced temp file beside path; its name in temp. */
-static int write_temp(char temp[PATH_MAX], const char *path, const void *bytes, size_t n, struct err *e)
+/* Creates a temp file beside path, its name in temp; a name left over from a killed process is passed by. */
+static int create_temp(char temp[PATH_MAX], const char *path, struct err *e)
 {
 	static atomic_uint serial;
-	int rc = 0;
-	int fd;
+	int fd = -1;
 
-	if (snprintf(temp, PATH_MAX, "%s.%ld-%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1)) >= PATH_MAX)
-		return err_set(e, ERR_CANTCREAT, "%s: path too long", path);
-	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	for (int tries = 0; fd < 0 && tries < 100; tries++) {
+		unsigned k = atomic_fetch_add(&serial, 1);
+
+		if (snprintf(temp, PATH_MAX, "%s.%ld-%u.tmp", path, (long)getpid(), k) >= PATH_MAX)
+			return err_set(e, ERR_CANTCREAT, "%s: path too long", path);
+		fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		if (fd < 0 && errno != EEXIST)
+			break;
+	}
+	return fd >= 0 ? fd : err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+}
+
+static int write_failed(const char *path, const struct iovec *piece, int n, struct err *e)
+{
+	const char *why = strerror(errno);
+	size_t bytes = 0;
+
+	for (int i = 0; i < n; i++)
+		bytes += piece[i].iov_len;
+	return err_set(e, ERR_IO, "%s: %s (%zu bytes needed)", path, why, bytes);
+}
+
+/* A whole, synced temp file beside path; its name in temp. */
+static int write_temp(char temp[PATH_MAX], const char *path, const struct iovec *piece, int n, struct err *e)
+{
+	int fd = create_temp(temp, path, e);
+	int rc = 0;
+
 	if (fd < 0)
-		return err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
-	if (write_all(fd, bytes, n) || fsync(fd))
-		rc = io_failed(e, path);
+		return fd;
+	for (int i = 0; i < n && !rc; i++)
+		if (write_all(fd, piece[i].iov_base, piece[i].iov_len))
+			rc = write_failed(path, piece, n, e);
+	if (!rc && fsync(fd))
+		rc = write_failed(path, piece, n, e);
 	if (close(fd) && !rc)
-		rc = io_failed(e, path);
+		rc = write_failed(path, piece, n, e);
 	if (rc)
 		unlink(temp);
 	return rc;
 }
 
-int file_replace(const char *path, const void *bytes, size_t n, struct err *e)
+int file_replace_pieces(const char *path, const struct iovec *piece, int n, struct err *e)
 {
 	char temp[PATH_MAX];
-	int rc = write_temp(temp, path, bytes, n, e);
+	int rc = write_temp(temp, path, piece, n, e);
 
 	if (rc)
 		return rc;
 	if (rename(temp, path)) {
-		rc = io_failed(e, path);
+		rc = err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
 		unlink(temp);
 		return rc;
 	}
 	return sync_directory_of(path, e);
 }
 
+int file_replace(const char *path, const void *bytes, size_t n, struct err *e)
+{
+	return file_replace_pieces(path, &(struct iovec){(void *)(uintptr_t)bytes, n}, 1, e);
+}
+
 int file_publish(const char *path, const void *bytes, size_t n, int *won, struct err *e)
 {
 	char temp[PATH_MAX];
-	int rc = write_temp(temp, path, bytes, n, e);
+	int rc = write_temp(temp, path, &(struct iovec){(void *)(uintptr_t)bytes, n}, 1, e);
 
 	*won = 0;
 	if (rc)

@@ -1,18 +1,21 @@
 /*
  * file.h - whole files: read at once, replaced atomically.
  */
-#ifndef SWEEP_BASE_FILE_H
-#define SWEEP_BASE_FILE_H
+#ifndef ENGINE_BASE_FILE_H
+#define ENGINE_BASE_FILE_H
 
 #include <stddef.h>
+#include <sys/uio.h>
 
 #include "engine/base/err.h"
 
 /* Reads a whole file of at most `cap` bytes into a malloc'ed block with a NUL behind it (ERR_NOINPUT, ERR_NOMEM). */
 int file_read(char **bytes, size_t *n, const char *path, size_t cap, struct err *e);
 
-/* Replaces path by these bytes: temp file beside it (unique to this process), write, fsync, rename, fsync of the
- * directory. On failure nothing has changed (ERR_CANTCREAT, ERR_IO). */
+/* Replaces path by the n pieces one behind the other: temp file beside it (unique to this process), write, fsync, rename,
+ * fsync of the directory. On failure nothing has changed (ERR_CANTCREAT, ERR_IO). */
+int file_replace_pieces(const char *path, const struct iovec *piece, int n, struct err *e);
+/* The same for one piece. */
 int file_replace(const char *path, const void *bytes, size_t n, struct err *e);
 
 /* The same, but only if path does not exist yet (link(2)): *won says whether ours stands there now. */
