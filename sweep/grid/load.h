@@ -2,7 +2,8 @@
  * load.h - inside grid/: what the parts of the loader share while a grid file becomes a study.
  *
  * yaml.c makes a tree, set.c applies --set to it, grid.c reads the top level, load_data.c `data`, load_model.c `model`
- * and `groups`, load_space.c `parameters` and `linked`; space.c then expands what they found into cells.
+ * and `groups`, load_space.c `parameters` and `linked`, load_expr.c `constraints` and `exclude`; space.c then expands
+ * what they found into cells, and baseline.c marks one.
  */
 #ifndef SWEEP_GRID_LOAD_H
 #define SWEEP_GRID_LOAD_H
@@ -54,14 +55,17 @@ struct rule {
 	bool required;
 };
 
-/* Checks that a map has no other keys than the table's (plus those that `also` accepts, if given), then reads it. */
+/* Checks that a map has no other keys than the table's, then reads it. */
 int load_map(struct load *l, const struct node *map, const char *what, const struct rule *rules, int n_rules,
 	     void *obj);
-/* The same in two steps, for a map with open keys: complains of key unless a rule has it. */
+/* The parts of it, for a map that has other keys too. */
 const struct rule *rule_find(const struct rule *rules, int n_rules, const char *name);
 int load_rules(struct load *l, const struct node *map, const char *what, const struct rule *rules, int n_rules,
 	       void *obj);
 int unknown_key(struct load *l, const struct node *key, const struct suggest *g);
+
+/* Whether word is one of a list that is separated by single spaces. */
+bool has_word(const char *words, const char *word);
 
 int load_nomem(struct load *l);
 /* Memory that lives with the study; NULL is reported by the caller through load_nomem(). */
@@ -76,7 +80,7 @@ int load_groups(struct load *l, const struct node *value); /* value NULL: the de
 int load_spaces(struct load *l);                           /* `parameters` and `linked` of l->root */
 /* Cells of all spaces into the study; marks the baseline. */
 int space_expand(struct load *l);
-/* Name and reading of `exclude`'s slots, for expressions. */
+int baseline_mark(struct load *l);
 int load_exclude(struct load *l, void *obj, const struct node *key, const struct node *value);
 int load_constraints(struct load *l, void *obj, const struct node *key, const struct node *value);
 

@@ -12,16 +12,6 @@ static const char random_distributions[] =
 	"log_uniform inv_log_uniform inv_log_uniform_values q_log_uniform q_log_uniform_values normal q_normal "
 	"log_normal q_log_normal beta q_beta categorical_w_probabilities";
 
-static bool in_words(const char *words, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *at = strstr(words, word); n && at; at = strstr(at + n, word))
-		if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
-			return true;
-	return false;
-}
-
 /* Makes room for n values, if the grid may still grow so far: the check comes before the memory. */
 static int make_values(struct load *l, struct space *sp, struct axis *a, const struct node *at, double n)
 {
@@ -173,7 +163,7 @@ static int refuse_key(struct load *l, const struct node *key)
 {
 	struct suggest g = {.word = key->text};
 
-	if (in_words(random_keys, key->text))
+	if (has_word(random_keys, key->text))
 		return node_error(key, l->e, "'%s' belongs to random search; expected values for a grid", key->text);
 	if (!strcmp(key->text, "parameters"))
 		return node_error(key, l->e,
@@ -188,7 +178,7 @@ static int refuse_key(struct load *l, const struct node *key)
 static int only_keys(struct load *l, const struct node *map, const char *shape, const char *allowed)
 {
 	for (int i = 0; i < map->n; i++)
-		if (strcmp(map->key[i]->text, "distribution") && !in_words(allowed, map->key[i]->text))
+		if (strcmp(map->key[i]->text, "distribution") && !has_word(allowed, map->key[i]->text))
 			return node_error(map->key[i], l->e, "'%s' does not go with %s; expected only: %s",
 					  map->key[i]->text, shape, allowed);
 	return 0;
@@ -217,7 +207,7 @@ static int wrong_distribution(struct load *l, const struct node *map, const char
 		return node_error(map, l->e,
 				  "count alone does not say how values are spaced; expected distribution: "
 				  "log_uniform_values or uniform beside it");
-	if (in_words(random_distributions, name))
+	if (has_word(random_distributions, name))
 		return node_error(at, l->e, "distribution %s is drawn from at random; expected for a grid: %s", name,
 				  mine);
 	suggest_try_words(&g, mine);
@@ -225,28 +215,68 @@ static int wrong_distribution(struct load *l, const struct node *map, const char
 			  suggest_text(&g, hint));
 }
 
-static int list_of_values(struct load *l, struct space *sp, struct axis *a, const struct node *map)
+static int read_constant(struct load *l, struct space *sp, struct axis *a, struct range *r)
 {
-	const struct node *values = node_get(map, "values");
+	const struct node *value = node_get(r->map, "value");
+
+	return value ? read_one(l, sp, a, value) : node_error(r->map, l->e, "no 'value'; expected one");
+}
+
+static int read_values(struct load *l, struct space *sp, struct axis *a, struct range *r)
+{
+	const struct node *values = node_get(r->map, "values");
 	int rc = values ? node_want(values, NODE_LIST, "values", l->e)
-			: node_error(map, l->e, "no 'values'; expected a list of them");
+			: node_error(r->map, l->e, "no 'values'; expected a list of them");
 
 	return rc ? rc : read_list(l, sp, a, values);
+}
+
+static int read_linear(struct load *l, struct space *sp, struct axis *a, struct range *r)
+{
+	return read_spaced(l, sp, a, r, false);
+}
+
+static int read_log(struct load *l, struct space *sp, struct axis *a, struct range *r)
+{
+	return read_spaced(l, sp, a, r, true);
+}
+
+static const struct shape {
+	const char *distribution;
+	const char *said;    /* in a complaint: what the user sees of it */
+	const char *allowed; /* keys beside `distribution` */
+	int (*read)(struct load *l, struct space *sp, struct axis *a, struct range *r);
+} shapes[] = {
+	{"constant", "value", "value", read_constant},
+	{"categorical", "values", "values", read_values},
+	{"int_uniform", "int_uniform", "min max", read_integers},
+	{"q_uniform", "q_uniform", "min max q", read_steps},
+	{"uniform", "uniform", "min max count", read_linear},
+	{"log_uniform_values", "log_uniform_values", "min max count", read_log},
+};
+
+static const struct shape *find_shape(const char *distribution)
+{
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		if (!strcmp(shapes[i].distribution, distribution))
+			return &shapes[i];
+	return NULL;
 }
 
 static int read_spec(struct load *l, struct space *sp, struct axis *a, const struct node *map)
 {
 	const struct node *given = node_get(map, "distribution");
+	const struct shape *shape;
 	struct range r = {.map = map};
 	const char *d = "";
 	int rc = 0;
 
 	for (int i = 0; i < map->n; i++)
-		if (!in_words(known_keys, map->key[i]->text))
+		if (!has_word(known_keys, map->key[i]->text))
 			return refuse_key(l, map->key[i]);
 	if (given)
 		rc = node_text(given, "distribution", &d, l->e);
-	if (!rc && given && in_words(random_distributions, d))
+	if (!rc && has_word(random_distributions, d))
 		return wrong_distribution(l, map, d);
 	if (!rc && !node_get(map, "value") && !node_get(map, "values"))
 		rc = read_ends(l, &r);
@@ -254,28 +284,11 @@ static int read_spec(struct load *l, struct space *sp, struct axis *a, const str
 		return rc;
 	if (!given)
 		d = implied_distribution(map, &r);
-	if (!strcmp(d, "constant")) {
-		rc = only_keys(l, map, "value", "value");
-		if (!rc && !node_get(map, "value"))
-			rc = node_error(map, l->e, "no 'value'; expected one");
-		return rc ? rc : read_one(l, sp, a, node_get(map, "value"));
-	}
-	if (!strcmp(d, "categorical")) {
-		rc = only_keys(l, map, "values", "values");
-		return rc ? rc : list_of_values(l, sp, a, map);
-	}
-	if (!strcmp(d, "int_uniform")) {
-		rc = only_keys(l, map, "int_uniform", "min max");
-		return rc ? rc : read_integers(l, sp, a, &r);
-	}
-	if (!strcmp(d, "q_uniform")) {
-		rc = only_keys(l, map, "q_uniform", "min max q");
-		return rc ? rc : read_steps(l, sp, a, &r);
-	}
-	if (strcmp(d, "uniform") && strcmp(d, "log_uniform_values"))
+	shape = find_shape(d);
+	if (!shape)
 		return wrong_distribution(l, map, d);
-	rc = only_keys(l, map, d, "min max count");
-	return rc ? rc : read_spaced(l, sp, a, &r, *d == 'l');
+	rc = only_keys(l, map, shape->said, shape->allowed);
+	return rc ? rc : shape->read(l, sp, a, &r);
 }
 
 /* ---- a map of them ---- */

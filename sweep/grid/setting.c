@@ -20,16 +20,6 @@ static const struct scope {
 	  {"stem_stride", "resnet-slim"}, {"hidden", "cnn mlp"},
 };
 
-static bool has_word(const char *words, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *at = words; (at = strstr(at, word)); at += n)
-		if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
-			return true;
-	return false;
-}
-
 static bool in_scope(const struct scope *scope, size_t n, const char *field, const struct field *choice, int value)
 {
 	char word[32];

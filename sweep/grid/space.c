@@ -170,12 +170,10 @@ static int expand_space(struct expansion *x, const struct space *sp)
 
 /* ---- columns ---- */
 
-static int add_column(struct study *s, const struct column *slot)
+static void add_column(struct study *s, const struct column *slot)
 {
-	if (study_column(s, slot->name) >= 0)
-		return 0;
-	s->column[s->n_columns++] = *slot;
-	return 0;
+	if (study_column(s, slot->name) < 0)
+		s->column[s->n_columns++] = *slot;
 }
 
 static int list_columns(struct load *l)
@@ -197,66 +195,6 @@ static int list_columns(struct load *l)
 			for (int j = 0; j < l->space[i].axis[a].n_slots; j++)
 				add_column(s, &l->space[i].axis[a].slot[j]);
 	return 0;
-}
-
-/* ---- baseline ---- */
-
-static int count_equal(const struct study *s, const struct column *slot, const double v[2])
-{
-	int n = 0;
-
-	for (int i = 0; i < s->n_cells; i++)
-		n += slot_equal(slot, &s->cell[i].setting, v);
-	return n;
-}
-
-static int mark_baseline(struct load *l)
-{
-	const struct node *map = l->baseline;
-	struct study *s = l->s;
-	int n = 0, last = 0;
-	int rc = map ? node_want(map, NODE_MAP, "baseline", l->e) : 0;
-	struct column slot;
-	double v[2];
-
-	if (!map || rc)
-		return rc;
-	for (int i = 0; i < s->n_cells; i++)
-		s->cell[i].baseline = true;
-	for (int k = 0; k < map->n; k++) {
-		char shown[COLUMN_TEXT_MAX];
-		struct suggest g = {.word = map->key[k]->text};
-		struct setting one = l->base;
-
-		if (!slot_find(s, map->key[k]->text, &slot)) {
-			slot_suggest(s, &g);
-			return unknown_key(l, map->key[k], &g);
-		}
-		rc = load_slot(l, &slot, map->item[k], v);
-		if (rc)
-			return rc;
-		slot_set(&slot, &one, v);
-		slot_text(&slot, &one, shown);
-		if (!count_equal(s, &slot, v))
-			return node_error(map->item[k], l->e, "no cell has %s %s; expected a value of the grid",
-					  slot.name, shown);
-		for (int i = 0; i < s->n_cells; i++)
-			s->cell[i].baseline = s->cell[i].baseline && slot_equal(&slot, &s->cell[i].setting, v);
-	}
-	for (int i = 0; i < s->n_cells; i++)
-		if (s->cell[i].baseline) {
-			n++;
-			last = i;
-		}
-	if (n == 1)
-		return 0;
-	for (int i = 0; i <= last; i++)
-		s->cell[i].baseline = false;
-	return node_error(map, l->e,
-			  n ? "baseline fits %d cells; expected settings that fit just one"
-			    : "baseline fits %d cells: each value is in the grid, but not together; expected "
-			      "settings that fit one",
-			  n);
 }
 
 /* ---- all ---- */
@@ -310,5 +248,5 @@ int space_expand(struct load *l)
 				"no cell is left after exclude; expected at least one");
 	if (!rc)
 		rc = list_columns(l);
-	return rc ? rc : mark_baseline(l);
+	return rc ? rc : baseline_mark(l);
 }
