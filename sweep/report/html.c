@@ -35,6 +35,7 @@ static const char style[] =
 	".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:20px;"
 	"align-items:start}"
 	"figure{margin:0;background:#fff;border:1px solid var(--line);border-radius:8px;padding:10px}"
+	"@media(min-width:1020px){.tall{grid-row:span 2}}"
 	"figure img{display:block;width:100%;max-width:640px;margin:auto;height:auto}"
 	"dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0;font-size:.9rem}"
 	"dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}"
@@ -87,19 +88,15 @@ static void element(FILE *out, const char *tag, const char *text)
 	fprintf(out, "</%s>", tag);
 }
 
-/* A table cell "87.3 ± 0.2" that sorts by its mean. */
+/* A table cell that sorts by its mean. */
 static void estimate_cell(FILE *out, const struct estimate *v, double scale, int digits)
 {
+	char text[ESTIMATE_MAX];
 	char number[NUM_MAX];
+	bool none = v->n == 0 || isnan(v->mean);
 
-	if (v->n == 0 || isnan(v->mean)) {
-		fputs("<td data-v=\"\">–</td>", out);
-		return;
-	}
-	fprintf(out, "<td data-v=\"%s\">%.*f", num_text(number, scale * v->mean), digits, scale * v->mean);
-	if (v->n > 1)
-		fprintf(out, " ± %.*f", digits, scale * v->sd);
-	fputs("</td>", out);
+	fprintf(out, "<td data-v=\"%s\">%s</td>", none ? "" : num_text(number, scale * v->mean),
+		estimate_text(text, v, scale, digits));
 }
 
 /* ---- the first screen ------------------------------------------------------------------------------------- */
@@ -160,7 +157,7 @@ static void base64(FILE *out, const char *text)
 
 static void figure(FILE *out, const struct chart *c, const char *svg, const char *note)
 {
-	fputs("<figure>", out);
+	fprintf(out, "<figure%s>", c == &charts[CHART_gap_bars] && svg ? " class=\"tall\"" : "");
 	if (svg) {
 		fprintf(out, "<img alt=\"%s\" src=\"data:image/svg+xml;base64,", c->alt);
 		base64(out, svg);

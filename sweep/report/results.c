@@ -205,6 +205,8 @@ const char *cell_label(char out[CELL_LABEL_MAX], const struct study *s, int cell
 		if (is_rate(&s->column[i]) || is_optimizer(&s->column[i]) || !column_varies(s, i))
 			continue;
 		setting_text(s, set, i, word);
+		if (!*word)
+			continue; /* means nothing to this optimizer */
 		append(out, *out ? " " : "");
 		append(out, s->column[i].name);
 		append(out, "=");

@@ -162,6 +162,26 @@ void summary_release(struct summary *s)
 	*s = (struct summary){0};
 }
 
+/* A loss that has run away would take twenty digits. */
+static int put_figure(char *out, size_t size, double v, int digits)
+{
+	return fabs(v) < 10000 ? snprintf(out, size, "%.*f", digits, v) : snprintf(out, size, "%.2e", v);
+}
+
+const char *estimate_text(char out[ESTIMATE_MAX], const struct estimate *v, double scale, int digits)
+{
+	int n;
+
+	if (v->n == 0 || isnan(v->mean))
+		return strcpy(out, "–");
+	n = put_figure(out, ESTIMATE_MAX, scale * v->mean, digits);
+	if (v->n > 1) {
+		n += snprintf(out + n, ESTIMATE_MAX - (size_t)n, " ± ");
+		put_figure(out + n, ESTIMATE_MAX - (size_t)n, scale * v->sd, digits);
+	}
+	return out;
+}
+
 static double percent(const struct summary *s, int cell, int metric)
 {
 	return 100 * s->cell[cell].metric[metric].mean;

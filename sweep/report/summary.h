@@ -39,6 +39,10 @@ struct summary {
 int summary_init(struct summary *s, const struct results *r, struct err *e);
 void summary_release(struct summary *s); /* accepts a zeroed one */
 
+/* "87.3 ± 0.2" (mean and sd, each times scale), "87.3" for one value, "–" for none; UTF-8. */
+#define ESTIMATE_MAX 64
+const char *estimate_text(char out[ESTIMATE_MAX], const struct estimate *v, double scale, int digits);
+
 /*
  * The answer in one sentence: which cell, gap before and after, and whether the constraints hold. Plain UTF-8 text.
  */

@@ -295,18 +295,22 @@ int tables_write(const char *dir, const struct summary *s, struct err *e)
 	return rc;
 }
 
-/* "87.3 ± 0.2" in a column of `width` characters; ± is two bytes. */
+static size_t characters(const char *utf8)
+{
+	size_t n = 0;
+
+	for (; *utf8; utf8++)
+		n += (*utf8 & 0xc0) != 0x80;
+	return n;
+}
+
+/* Right-aligned in a column, with two spaces before it even if it is too long. */
 static void print_estimate(FILE *out, const struct estimate *v, double scale, int digits, int width)
 {
-	char text[64];
+	char text[ESTIMATE_MAX];
+	int n = (int)characters(estimate_text(text, v, scale, digits));
 
-	if (v->n == 0)
-		snprintf(text, sizeof(text), "-");
-	else if (v->n == 1)
-		snprintf(text, sizeof(text), "%.*f", digits, scale * v->mean);
-	else
-		snprintf(text, sizeof(text), "%.*f ± %.*f", digits, scale * v->mean, digits, scale * v->sd);
-	fprintf(out, "%*s", width + (v->n > 1), text);
+	fprintf(out, "%*s%s", width - n > 2 ? width - n : 2, "", text);
 }
 
 static void before_after_line(FILE *out, const struct summary *s, const char *word, int cell, int label_width)
