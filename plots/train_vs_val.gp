@@ -37,7 +37,8 @@ do for [FORMAT in FORMATS] {
          for [k=1:N_OPTIMIZERS] DATA using (of(k) && column('feasible')==0 ? column('train_acc') : NaN):'val_acc' with points pt HOLLOW[k] ps 1 lw 1.6 lc rgb MARK[k], \
          for [k=1:N_OPTIMIZERS] DATA using (of(k) && column('feasible')==1 ? column('train_acc') : NaN):'val_acc' with points pt SOLID[k] ps 1.2 lw 1.6 lc rgb MARK[k], \
          DATA using (column('mark') == 1 ? column('train_acc') : NaN):'val_acc' with points pt 6 ps 2.4 lw 1.6 lc rgb INK, \
-         DATA using (column('mark') == 1 ? column('train_acc') : NaN):'val_acc':'word' with labels center offset 0,1.1 font F(9) textcolor rgb INK
+         DATA using (strcol('word') eq 'best' ? column('train_acc') : NaN):'val_acc':'word' with labels center offset 0,1.1 font F(9) textcolor rgb INK, \
+         DATA using (strcol('word') eq 'baseline' ? column('train_acc') : NaN):'val_acc':'word' with labels center offset 0,-1.1 font F(9) textcolor rgb INK
     unset label; unset object; unset arrow
     set output
 }
