@@ -1,4 +1,5 @@
 # heatmap.gp - one figure a cell over the two learning rates, a panel an optimizer.
+# (Labels are never left out by a NaN position: gnuplot 5.4 crashes if that leaves none.)
 # Rectangles, not `with image`: gnuplot places images on uneven axes wrongly without a word.
 is(k) = (column('panel') == p && strcol('kind') eq k)
 flag(c) = (column('panel') == p && column(c) == 1)
@@ -41,8 +42,7 @@ do for [FORMAT in FORMATS] {
              DATA using (is('value') ? column('x') : NaN):'y':'x0':'x1':'y0':'y1':'value' with boxxyerror fs solid 1 border rgb 'white' lc palette, \
              DATA using (flag('feasible') ? column('x') : NaN):'y':(column('x0')+2*dx):(column('x1')-2*dx):(column('y0')+2*dy):(column('y1')-2*dy) with boxxyerror fs empty lc rgb 'black' lw 3.4, \
              DATA using (flag('feasible') ? column('x') : NaN):'y':(column('x0')+4*dx):(column('x1')-4*dx):(column('y0')+4*dy):(column('y1')-4*dy) with boxxyerror fs empty lc rgb 'white' lw 1.6, \
-             DATA using (is('value') ? (column('x0')+column('x1'))/2 : NaN):((column('y0')+column('y1'))/2):'text':'text_rgb' with labels center font F(CELL_FONT) textcolor rgb variable, \
-             DATA using (is('open') ? (column('x0')+column('x1'))/2 : NaN):((column('y0')+column('y1'))/2):('…') with labels center textcolor rgb INK
+             DATA using ((column('x0')+column('x1'))/2):((column('y0')+column('y1'))/2):(column('panel') == p ? strcol('text') : ' '):'text_rgb' with labels center font F(CELL_FONT) textcolor rgb variable
         unset label 1; unset label 2
     }
     unset label 3

@@ -33,12 +33,11 @@ do for [FORMAT in FORMATS] {
         set object 900 rectangle from screen PX(64), screen PY(KEY_Y + 13) to screen PX(80), screen PY(KEY_Y + 25) fs solid 0.3 noborder fc rgb GREEN
         set label 242 CONSTRAINTS at screen PX(86), screen PY(KEY_Y + 19) left font F(8.5) textcolor rgb INK
     }
+    do for [i=1:N_NOTE] { set label 300+i NOTE[i] at NOTE_X[i],NOTE_Y[i] center offset 0,NOTE_UP[i] font F(9) textcolor rgb INK front }
     plot \
          for [k=1:N_OPTIMIZERS] DATA using (of(k) && column('feasible')==0 ? column('train_acc') : NaN):'val_acc' with points pt HOLLOW[k] ps 1 lw 1.6 lc rgb MARK[k], \
          for [k=1:N_OPTIMIZERS] DATA using (of(k) && column('feasible')==1 ? column('train_acc') : NaN):'val_acc' with points pt SOLID[k] ps 1.2 lw 1.6 lc rgb MARK[k], \
-         DATA using (column('mark') == 1 ? column('train_acc') : NaN):'val_acc' with points pt 6 ps 2.4 lw 1.6 lc rgb INK, \
-         DATA using (strcol('word') eq 'best' ? column('train_acc') : NaN):'val_acc':'word' with labels center offset 0,1.1 font F(9) textcolor rgb INK, \
-         DATA using (strcol('word') eq 'baseline' ? column('train_acc') : NaN):'val_acc':'word' with labels center offset 0,-1.1 font F(9) textcolor rgb INK
+         DATA using (column('mark') == 1 ? column('train_acc') : NaN):'val_acc' with points pt 6 ps 2.4 lw 1.6 lc rgb INK
     unset label; unset object; unset arrow
     set output
 }

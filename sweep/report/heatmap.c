@@ -193,7 +193,7 @@ static void tile_row(struct csv_row *row, const struct heatmap *h, int panel, in
 					  : 0x202020;
 	const double place[] = {p->x.value[xi], p->y.value[yi], p->x.at[xi], p->y.at[yi],
 				p->x.lo[xi],    p->x.hi[xi],    p->y.lo[yi], p->y.hi[yi]};
-	char text[48] = "";
+	char text[48] = " ";
 	char name[32];
 
 	optimizer_word(name, p->optimizer);
@@ -203,6 +203,8 @@ static void tile_row(struct csv_row *row, const struct heatmap *h, int panel, in
 			 : t->baseline ? "▲ "
 				       : "",
 			 value, t->some_diverged ? "†" : "");
+	if (kind == KIND_OPEN)
+		strcpy(text, "…");
 	csv_int(row, panel + 1);
 	csv_text(row, name);
 	for (int i = 0; i < 8; i++)

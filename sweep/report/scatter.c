@@ -17,7 +17,7 @@ static void write_cells(FILE *csv, const struct summary *s, struct window *w)
 	const struct field *f = field_find(hyper_fields, n_hyper_fields, "optimizer");
 	struct csv_row row = {.out = csv};
 
-	fputs("cell,label,optimizer,train_acc,val_acc,feasible,mark,word\n", csv);
+	fputs("cell,label,optimizer,train_acc,val_acc,feasible,mark\n", csv);
 	for (int i = 0; i < st->n_cells; i++) {
 		const struct cell_summary *c = &s->cell[i];
 		double x = 100 * c->metric[METRIC_train_eval_acc].mean;
@@ -37,7 +37,6 @@ static void write_cells(FILE *csv, const struct summary *s, struct window *w)
 		csv_num(&row, y);
 		csv_int(&row, st->n_constraints && c->feasible);
 		csv_int(&row, i == s->best || i == s->baseline);
-		csv_text(&row, i == s->best ? "best" : i == s->baseline ? "baseline" : " ");
 		csv_end(&row);
 	}
 }
@@ -204,6 +203,31 @@ static void write_optimizers(FILE *f, const struct study *st)
 	fact_numbers(f, "SOLID", pt[1], n);
 }
 
+/* The names of the two marked cells: one above its mark, one below. */
+static void write_notes(FILE *f, const struct summary *s)
+{
+	const char *word[2];
+	double x[2];
+	double y[2];
+	double up[2];
+	int n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		int cell = i ? s->baseline : s->best;
+
+		if (cell < 0 || !s->cell[cell].n || (i && cell == s->best))
+			continue;
+		word[n] = i ? "baseline" : "best";
+		x[n] = 100 * s->cell[cell].metric[METRIC_train_eval_acc].mean;
+		y[n] = 100 * s->cell[cell].metric[METRIC_val_acc].mean;
+		up[n++] = i ? -1.1 : 1.1;
+	}
+	fact_texts(f, "NOTE", word, n);
+	fact_numbers(f, "NOTE_X", x, n);
+	fact_numbers(f, "NOTE_Y", y, n);
+	fact_numbers(f, "NOTE_UP", up, n);
+}
+
 static void widen(struct window *w)
 {
 	double dx = fmax(0.06 * (w->x1 - w->x0), 1);
@@ -239,6 +263,7 @@ bool scatter_data(struct chart_out *out, const struct summary *s, const struct c
 	fact_number(out->facts, "Y_HIGH", w.y1);
 	write_region(out->facts, s->results->study, &w);
 	write_iso_gaps(out->facts, &w);
+	write_notes(out->facts, s);
 	write_optimizers(out->facts, s->results->study);
 	return true;
 }
