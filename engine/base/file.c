@@ -20,49 +20,51 @@ int path_join(char *out, size_t size, const char *dir, const char *name, struct 
 	return 0;
 }
 
-int file_read(char **bytes, size_t *n, const char *path, size_t cap, struct err *e)
+/* Everything from fd into a block that grows; at most cap bytes. */
+static int read_all(int fd, char **bytes, size_t *n, const char *path, size_t cap, struct err *e)
 {
-	size_t room = 1 << 16;
-	char *block = malloc(room);
-	size_t got = 0;
-	ssize_t r = 0;
-	int rc = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t room = 0;
 
-	if (fd < 0)
-		rc = err_set(e, ERR_NOINPUT, "%s: %s", path, strerror(errno));
-	else if (!block)
-		rc = err_set(e, ERR_NOMEM, "%s: out of memory", path);
-	while (!rc) {
-		r = read(fd, block + got, room - got - 1);
+	for (*n = 0;;) {
+		ssize_t r;
+
+		if (*n + 1 >= room) {
+			char *more = realloc(*bytes, room = room ? 2 * room : 1 << 16);
+
+			if (!more)
+				return err_set(e, ERR_NOMEM, "%s: out of memory", path);
+			*bytes = more;
+		}
+		r = read(fd, *bytes + *n, room - *n - 1);
 		if (r < 0 && errno == EINTR)
 			continue;
-		if (r <= 0)
+		if (r < 0)
+			return err_set(e, ERR_NOINPUT, "%s: %s", path, strerror(errno));
+		if (!r)
 			break;
-		got += (size_t)r;
-		if (got > cap) {
-			rc = err_set(e, ERR_DATA, "%s: larger than %zu bytes", path, cap);
-		} else if (got == room - 1) {
-			char *more = realloc(block, room *= 2);
-
-			if (more)
-				block = more;
-			else
-				rc = err_set(e, ERR_NOMEM, "%s: out of memory", path);
-		}
+		*n += (size_t)r;
+		if (*n > cap)
+			return err_set(e, ERR_DATA, "%s: larger than %zu bytes", path, cap);
 	}
-	if (!rc && r < 0)
-		rc = err_set(e, ERR_NOINPUT, "%s: %s", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	if (rc) {
-		free(block);
-		return rc;
-	}
-	block[got] = 0;
-	*bytes = block;
-	*n = got;
+	(*bytes)[*n] = 0;
 	return 0;
+}
+
+int file_read(char **bytes, size_t *n, const char *path, size_t cap, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	*bytes = NULL;
+	if (fd < 0)
+		return err_set(e, ERR_NOINPUT, "%s: %s", path, strerror(errno));
+	rc = read_all(fd, bytes, n, path, cap, e);
+	close(fd);
+	if (rc) {
+		free(*bytes);
+		*bytes = NULL;
+	}
+	return rc;
 }
 
 static int io_failed(struct err *e, const char *path)

@@ -31,7 +31,7 @@ static double one_loss(double *lse, const float *logits, int label, int classes,
 		sum += exp((double)logits[j] - top);
 		far += top - (double)logits[j];
 	}
-	*lse = top + log(sum);
+	*lse = top + log(sum); /* cppcheck-suppress invalidFunctionArg ; sum >= 1: the top adds exp(0) */
 	if (smooth == 0)
 		return *lse - (double)logits[label];
 	return (1 - smooth) * (*lse - (double)logits[label]) + smooth * (log(sum) + far / classes);

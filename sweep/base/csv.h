@@ -22,7 +22,7 @@ void csv_text(struct csv_row *r, const char *text); /* NULL: empty */
 void csv_num(struct csv_row *r, double value);      /* num_text() */
 void csv_maybe(struct csv_row *r, double value);    /* NAN: empty */
 void csv_int(struct csv_row *r, long long value);
-void csv_end(struct csv_row *r);                    /* the line end; the next field starts a new row */
+void csv_end(struct csv_row *r); /* the line end; the next field starts a new row */
 
 /*
  * A whole table in memory. cell[row * cols + col] are strings inside one block; row 0 is the first after the header.

@@ -13,7 +13,7 @@
 #include "engine/engine.h"
 #include "sweep/grid/expr.h"
 
-#define STUDY_MAX_CELLS   1000000  /* before `exclude` and duplicates */
+#define STUDY_MAX_CELLS   1000000 /* before `exclude` and duplicates */
 #define STUDY_MAX_REPEATS 10000
 #define STUDY_MAX_TRIALS  10000000 /* cells times repeats */
 #define COLUMN_NAME_MAX   (ENGINE_NAME_MAX + 16)
@@ -21,7 +21,7 @@
 
 /* Everything that decides the numbers of one cell, but for the seed, the data and the start weights. */
 struct setting {
-	struct hyper hyper; /* resolved (hyper_resolve) */
+	struct hyper hyper;                           /* resolved (hyper_resolve) */
 	double group_lr[ENGINE_MAX_GROUPS];           /* resolved: never NAN */
 	double group_weight_decay[ENGINE_MAX_GROUPS]; /* resolved: never NAN */
 };
@@ -37,9 +37,9 @@ struct cell {
  */
 struct column {
 	char name[COLUMN_NAME_MAX];
-	const struct field *field;   /* NULL for a group's own column */
-	int group;                   /* else its number ... */
-	bool is_weight_decay;        /* ... and which of the two */
+	const struct field *field; /* NULL for a group's own column */
+	int group;                 /* else its number ... */
+	bool is_weight_decay;      /* ... and which of the two */
 };
 
 enum goal { GOAL_MINIMIZE, GOAL_MAXIMIZE };
@@ -50,29 +50,29 @@ struct constraint {
 };
 
 struct study {
-	char *path;                    /* as given */
-	char *name;                    /* `name:`, or the file's name without .yaml; [A-Za-z0-9._-] only */
-	char *description;             /* or NULL */
-	char *text;                    /* the file's bytes */
+	char *path;        /* as given */
+	char *name;        /* `name:`, or the file's name without .yaml; [A-Za-z0-9._-] only */
+	char *description; /* or NULL */
+	char *text;        /* the file's bytes */
 	size_t text_bytes;
-	struct data_spec train, val;   /* paths are resolved against the grid file's directory */
+	struct data_spec train, val; /* paths are resolved against the grid file's directory */
 	struct model_spec model;
-	char *weights_path;            /* resolved, or NULL */
+	char *weights_path; /* resolved, or NULL */
 	int n_groups;
 	struct group_spec group[ENGINE_MAX_GROUPS];
 	int n_columns;
 	struct column *column;
-	char metric[COLUMN_NAME_MAX];  /* default val_acc */
-	enum goal goal;                /* default maximize for *_acc, else minimize */
+	char metric[COLUMN_NAME_MAX]; /* default val_acc */
+	enum goal goal;               /* default maximize for *_acc, else minimize */
 	int n_constraints;
 	struct constraint *constraint;
-	int n_seeds;                   /* `repeats`, or the length of `seeds` */
+	int n_seeds; /* `repeats`, or the length of `seeds` */
 	uint64_t *seed;
 	int n_cells;
-	struct cell *cell;             /* duplicates removed, in grid order: unions in file order, last axis fastest */
-	int n_duplicates;              /* how many were removed */
-	int n_excluded;                /* how many `exclude` dropped */
-	void *owner;                   /* memory of the strings and arrays above */
+	struct cell *cell; /* duplicates removed, in grid order: unions in file order, last axis fastest */
+	int n_duplicates;  /* how many were removed */
+	int n_excluded;    /* how many `exclude` dropped */
+	void *owner;       /* memory of the strings and arrays above */
 };
 
 /*

@@ -140,8 +140,8 @@ const char *rate_text(char out[NUM_MAX], double rate)
 
 bool column_varies(const struct study *s, int column)
 {
-	char first[COLUMN_TEXT_MAX];
-	char other[COLUMN_TEXT_MAX];
+	char first[COLUMN_TEXT_MAX] = "";
+	char other[COLUMN_TEXT_MAX] = "";
 
 	for (int i = 0; i < s->n_cells; i++) {
 		setting_text(s, &s->cell[i].setting, column, i ? other : first);

@@ -398,7 +398,7 @@ static int open_rows(struct trial_log *log, const struct study *s, int keep, str
 static int make_trial_directory(const struct store *st, const char *key, struct err *e)
 {
 	char path[4096];
-	bool made;
+	bool made = false;
 	int rc = trial_path(st, path, key, NULL, e);
 
 	if (!rc)

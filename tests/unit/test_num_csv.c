@@ -105,9 +105,9 @@ static void durations_and_sizes(void **state)
 	assert_string_equal(num_bytes(text, 0), "0 B");
 }
 
-static const char *const awkward[] = {"plain", "a,b", "say \"hi\"",  "two\nlines",   " lead",      "trail ", "",
-				      "\"",    "x;y", "caf\xc3\xa9", "a\"\"b,\"c\n", "cr\rinside", "-1e-4",  "+5",
-				      ",last\r"};
+static const char *const awkward[] = {"plain",        "a,b",        "say \"hi\"", "two\nlines", " lead",
+				      "trail ",       "",           "\"",         "x;y",        "caf\xc3\xa9",
+				      "a\"\"b,\"c\n", "cr\rinside", "-1e-4",      "+5",         ",last\r"};
 #define N_AWKWARD (sizeof(awkward) / sizeof(*awkward))
 
 static char *one_row(const char *const *text, size_t n)
