@@ -7,15 +7,15 @@
 #include "sweep/report/report.h"
 
 static const char help[] =
-	"usage: gapsweep report DIR [--formats svg,png,pdf] [--tables]\n"
+	"Usage: gapsweep report [OPTIONS] DIR\n"
 	"\n"
 	"Rebuilds what is derived from a run directory: trials.csv, epochs.csv, cells.csv, timings.csv,\n"
 	"plots/ (each chart with its data and gnuplot script) and report.html, and prints the table of\n"
 	"before (baseline) and after (best cell). May be called while the sweep runs.\n"
 	"\n"
-	"  --formats LIST  picture formats, any of svg,png,pdf (default svg,png; svg is always made)\n"
-	"  --tables        only the tables: no charts, no report.html\n"
-	"  --help          this text\n"
+	"      --formats LIST  picture formats, any of svg,png,pdf (default svg,png; svg is always made)\n"
+	"      --tables        only the tables: no charts, no report.html\n"
+	"  -h, --help          this text\n"
 	"\n"
 	"GAPSWEEP_PLOTS: a folder with own gnuplot templates (style.gp, heatmap.gp, ...), used before the built-in\n"
 	"ones. GAPSWEEP_GNUPLOT_TIMEOUT: seconds that gnuplot may take for one chart (default 60).\n";
