@@ -7,6 +7,10 @@ VERSION := 0.1.0
 ARCH    := $(shell uname -m)
 PREFIX  ?= /usr/local
 
+# V=1 shows whole commands.
+Q       := $(if $(V),,@)
+SAY     = $(if $(V),,@echo "  $@")
+
 WARN    := -Wall -Wextra -Wshadow
 CFLAGS  ?= -O3 -g
 BASE    := -std=gnu11 -I. -D_GNU_SOURCE -DGAPSWEEP_VERSION='"$(VERSION)"' $(WARN) -fopenmp -ffp-contract=off -MMD -MP
@@ -67,7 +71,8 @@ gapsweep: $(B)/gapsweep
 	@cp -f $< $@
 
 $(B)/gapsweep: $(B)/sweep/main.o $(B)/libsweep.a $(B)/libengine.a
-	$(CC) $(SAN) -fopenmp -o $@ $^ $(LDLIBS)
+	$(SAY)
+	$(Q)$(CC) $(SAN) -fopenmp -o $@ $^ $(LDLIBS)
 
 $(B)/libengine.a: $(ENGINE_OBJ)
 	@rm -f $@ && ar rcs $@ $^
@@ -76,35 +81,40 @@ $(B)/libsweep.a: $(SWEEP_OBJ)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(BASE) $(CFLAGS) $(SAN) -c -o $@ $<
+	$(SAY)
+	$(Q)$(CC) $(BASE) $(CFLAGS) $(SAN) -c -o $@ $<
 
 define kern_rule
 $(B)/engine/kernels/kern_%.$(1).o: engine/kernels/kern_%.c
 	@mkdir -p $$(@D)
-	$(CC) $(BASE) $(CFLAGS) $(SAN) $(KERN_SAFE) $(ISA_FLAGS_$(1)) -DKERN_ISA=$(1) -DKERN_$(1)=1 -c -o $$@ $$<
+	$$(SAY)
+	$$(Q)$(CC) $(BASE) $(CFLAGS) $(SAN) $(KERN_SAFE) $(ISA_FLAGS_$(1)) -DKERN_ISA=$(1) -DKERN_$(1)=1 -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call kern_rule,$(i))))
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(filter $(B)/tests/unit/%,$(TEST_HELP)) $(B)/libsweep.a $(B)/libengine.a
-	$(CC) $(SAN) -fopenmp -o $@ $^ -lcmocka $(LDLIBS)
+	$(SAY)
+	$(Q)$(CC) $(SAN) -fopenmp -o $@ $^ -lcmocka $(LDLIBS)
 
 $(B)/tests/parity/%: $(B)/tests/parity/%.o $(filter $(B)/tests/parity/%,$(TEST_HELP)) $(B)/libsweep.a $(B)/libengine.a
-	$(CC) $(SAN) -fopenmp -o $@ $^ -lcmocka $(LDLIBS)
+	$(SAY)
+	$(Q)$(CC) $(SAN) -fopenmp -o $@ $^ -lcmocka $(LDLIBS)
 
 $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libengine.a
-	$(CC) $(SAN) -fopenmp -o $@ $^ $(LDLIBS)
+	$(SAY)
+	$(Q)$(CC) $(SAN) -fopenmp -o $@ $^ $(LDLIBS)
 
 # The chart templates are built into the program (.incbin, which -MMD does not see).
 $(B)/sweep/report/template.o: $(wildcard plots/*.gp)
 
 demo: deps           ## install, build, run the demo grid and open its report's path
-	@$(MAKE) --no-print-directory gapsweep
+	@$(MAKE) --no-print-directory -j$$(nproc) gapsweep
 	@./gapsweep run grids/differential-lr.yaml
 
 test: deps-test      ## everything that must hold: units, command line, parity with PyTorch, sanitizers
-	@$(MAKE) --no-print-directory layers check
-	@$(MAKE) --no-print-directory asan
-	@$(MAKE) --no-print-directory ubsan
+	@$(MAKE) --no-print-directory -j$$(nproc) layers check
+	@$(MAKE) --no-print-directory -j$$(nproc) asan
+	@$(MAKE) --no-print-directory -j$$(nproc) ubsan
 
 check: gapsweep $(UNIT)
 	@tests/run.sh $(B) unit cli parity
