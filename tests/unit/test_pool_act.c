@@ -200,6 +200,100 @@ static void dropout(void)
 	}
 }
 
+/* The layers without a double twin: gradient against the central difference of the forward pass itself. */
+enum { G_IMAGES = 3, G_HW = 5, G_C = 17, G_IN = G_IMAGES * G_HW * G_C };
+
+static void forward_relu(float *y, const float *x, const uint8_t *mask)
+{
+	(void)mask;
+	relu_forward(y, x, G_IN);
+}
+
+static void backward_relu(float *dx, const float *dy, const float *y, const uint8_t *mask)
+{
+	(void)mask;
+	relu_backward(dx, dy, y, G_IN);
+}
+
+static void forward_dropout(float *y, const float *x, const uint8_t *mask)
+{
+	dropout_apply(y, x, mask, 0.3f, G_IN);
+}
+
+static void backward_dropout(float *dx, const float *dy, const float *y, const uint8_t *mask)
+{
+	(void)y;
+	dropout_apply(dx, dy, mask, 0.3f, G_IN);
+}
+
+static void forward_global(float *y, const float *x, const uint8_t *mask)
+{
+	(void)mask;
+	global_avgpool_forward(y, x, G_IMAGES, G_HW, G_C);
+}
+
+static void backward_global(float *dx, const float *dy, const float *y, const uint8_t *mask)
+{
+	(void)y;
+	(void)mask;
+	global_avgpool_backward(dx, dy, G_IMAGES, G_HW, G_C);
+}
+
+static const struct layer {
+	const char *name;
+	int outputs;
+	void (*forward)(float *y, const float *x, const uint8_t *mask);
+	void (*backward)(float *dx, const float *dy, const float *y, const uint8_t *mask);
+} layers[] = {
+	{"relu by slope", G_IN, forward_relu, backward_relu},
+	{"dropout by slope", G_IN, forward_dropout, backward_dropout},
+	{"global average by slope", G_IMAGES *G_C, forward_global, backward_global},
+};
+
+static double dot_of_forward(const struct layer *l, float *y, const float *x, const float *dy, const uint8_t *mask)
+{
+	double sum = 0;
+
+	l->forward(y, x, mask);
+	for (int i = 0; i < l->outputs; i++)
+		sum += (double)y[i] * (double)dy[i];
+	return sum;
+}
+
+static void check_slope(const struct layer *l)
+{
+	const float h = 1.0f / 64;
+	float *x = ref_random(G_IN), *dy = ref_random(G_IN), *y = ref_alloc(G_IN), *dx = ref_alloc(G_IN);
+	double want[G_IN];
+	uint8_t mask[G_IN];
+
+	for (int i = 0; i < G_IN; i++) {
+		mask[i] = ref_uniform() < 0.7;
+		x[i] = fabsf(x[i]) < 2 * h ? 0.5f : x[i]; /* away from the ReLU's corner */
+	}
+	l->forward(y, x, mask);
+	l->backward(dx, dy, y, mask);
+	for (int i = 0; i < G_IN; i++) {
+		float at = x[i];
+		double up, down;
+
+		x[i] = at + h;
+		up = dot_of_forward(l, y, x, dy, mask);
+		x[i] = at - h;
+		down = dot_of_forward(l, y, x, dy, mask);
+		want[i] = (up - down) / (2 * (double)h);
+		x[i] = at;
+	}
+	ref_near(l->name, dx, want, G_IN, 2e-5); /* float outputs near 1 over a step of 1/64 */
+	free(x), free(dy), free(y), free(dx);
+}
+
+static void slopes(void)
+{
+	for (size_t i = 0; i < sizeof(layers) / sizeof(layers[0]); i++)
+		check_slope(&layers[i]);
+}
+
 #define EACH_ISA(test)                        \
 	static void test_##test(void **state) \
 	{                                     \
@@ -212,6 +306,7 @@ EACH_ISA(global_pools)
 EACH_ISA(relu)
 EACH_ISA(add)
 EACH_ISA(dropout)
+EACH_ISA(slopes)
 
 int main(void)
 {
@@ -219,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_pools),        cmocka_unit_test(test_maxpool_ties_and_nan),
 		cmocka_unit_test(test_global_pools), cmocka_unit_test(test_relu),
 		cmocka_unit_test(test_add),          cmocka_unit_test(test_dropout),
+		cmocka_unit_test(test_slopes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
