@@ -32,6 +32,13 @@ const char *engine_kernels(void);
 /* One line that names the BLAS in use ("OpenBLAS 0.3.21 ... Haswell"), for manifests. */
 const char *engine_blas(void);
 
+/*
+ * Hash of the bits of a fixed matrix product through BLAS, large enough that BLAS would split it if it had threads of
+ * its own. Equal at every call, from one thread or from many at once, unless the BLAS in use is not safe to call so
+ * (OpenMathLib/OpenBLAS #1755, #2126, #5806). 0 if there was no memory.
+ */
+uint64_t engine_probe(void);
+
 /* ---- data ------------------------------------------------------------------------------------------------- */
 
 enum data_kind { DATA_NONE, DATA_IDX, DATA_NPY, DATA_FAKE };

@@ -12,6 +12,7 @@
 #include "sweep/run/progress.h"
 #include "sweep/run/runner.h"
 #include "sweep/run/sched.h"
+#include "sweep/run/selftest.h"
 #include "sweep/run/signals.h"
 
 static const char help[] =
@@ -251,7 +252,9 @@ static int sweep_study(const struct study *s, const struct options *o, int argc,
 	if (rc)
 		return rc;
 	workers = choose_workers(o, &p);
-	rc = open_directory(&st, &p, o, dir, workers, e);
+	rc = selftest(engine_probe, workers, e);
+	if (!rc)
+		rc = open_directory(&st, &p, o, dir, workers, e);
 	if (!rc)
 		rc = run_trials(&p, &st, o, workers, &result, e);
 	if (!rc)

@@ -1,0 +1,43 @@
+/* selftest.c - see selftest.h */
+#include "sweep/run/selftest.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sweep/run/sched.h"
+
+struct probing {
+	uint64_t (*probe)(void);
+	uint64_t alone;
+	atomic_bool differs, no_memory;
+};
+
+static void probe_once(void *ctx, int i, int worker)
+{
+	struct probing *p = ctx;
+	uint64_t hash = p->probe();
+
+	(void)i;
+	(void)worker;
+	if (!hash)
+		atomic_store(&p->no_memory, true);
+	else if (hash != p->alone)
+		atomic_store(&p->differs, true);
+}
+
+int selftest(uint64_t (*probe)(void), int n_workers, struct err *e)
+{
+	struct probing p = {.probe = probe, .alone = probe()};
+
+	if (p.alone)
+		sched_run(4 * n_workers, NULL, n_workers, probe_once, NULL, &p, NULL);
+	if (!p.alone || atomic_load(&p.no_memory))
+		return err_set(e, ERR_NOMEM, "out of memory for the self-test");
+	if (atomic_load(&p.differs))
+		return err_set(e, ERR_SOFTWARE,
+			       "self-test: a matrix product gives other bits when %d threads call BLAS at once; "
+			       "install libopenblas0-openmp or run with -j1",
+			       n_workers);
+	return 0;
+}
