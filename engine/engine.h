@@ -81,10 +81,35 @@ void dataset_free(struct dataset *d);
 /* ---- weights ---------------------------------------------------------------------------------------------- */
 
 struct weights; /* named float32 tensors in PyTorch's layout */
-/* Reads a safetensors file (F32, F16, BF16, F64; integer tensors are skipped). */
+/*
+ * Reads a safetensors file, or what torch.save(state_dict) wrote (PyTorch 1.6 or later; .pth, .pt), whatever its name:
+ * F32, F16, BF16, F64; integer tensors are skipped. The prefixes "module.", "backbone." and "model." of names are
+ * dropped. Of a checkpoint the dict under "state_dict", "model_state_dict" or "model" is taken. Nothing is executed.
+ */
 int weights_open(struct weights **w, const char *path, struct err *e);
-const char *weights_hash(const struct weights *w); /* hex digest of all names, shapes and values */
+const char *weights_hash(const struct weights *w); /* hex digest of all names, shapes and values: not of the format */
 void weights_free(struct weights *w);
+
+struct weights_info {
+	const char *format; /* "safetensors", "PyTorch zip" */
+	char under[20];     /* key of the dict that was taken from a checkpoint; "" if the file is the state dict */
+	int skipped;        /* integer tensors */
+};
+const struct weights_info *weights_info(const struct weights *w);
+
+#define TENSOR_MAX_RANK 8
+/* One tensor, row-major float32. name and data belong to the struct weights. */
+struct tensor {
+	const char *name;
+	const char *dtype; /* in the file: "F32", "F16", "BF16" or "F64" */
+	int rank;
+	int64_t shape[TENSOR_MAX_RANK];
+	int64_t n; /* elements */
+	const float *data;
+};
+int weights_count(const struct weights *w);
+const struct tensor *weights_at(const struct weights *w, int i); /* in file order */
+const struct tensor *weights_find(const struct weights *w, const char *name); /* or NULL */
 
 /* ---- what a trial is made from ---------------------------------------------------------------------------- */
 

@@ -163,6 +163,10 @@ static int check_unexpected(const struct net *net, const struct weights *w, cons
 
 int net_load(struct net *net, const struct weights *w, const char *skip, struct err *e)
 {
+	if (weights_hugging_face(w))
+		return err_set(e, ERR_DATA,
+			       "tensors have the names of Hugging Face's ResNets (embedder, encoder.stages); expected "
+			       "torchvision's, which timm's files of the same network have too");
 	for (int i = 0; i < net->n_params; i++) {
 		struct param *p = &net->param[i];
 		const struct tensor *t = weights_find(w, p->name);
