@@ -18,6 +18,18 @@ struct kern_wgrad_table {
 	size_t (*workspace)(const struct conv_shape *cs, int n);
 	void (*backward_weights)(float *dw, float *db, const float *dy, const float *x, const struct conv_shape *cs,
 				 int n, float *ws);
+	void (*bias_gradient)(float *db, const float *dy, ptrdiff_t pixels, int k);
+};
+
+/* Takes what conv_winograd_fits() allows. */
+struct kern_winograd_table {
+	size_t (*workspace)(const struct conv_shape *cs, int n);
+	void (*forward)(float *y, const float *x, const float *w, const struct conv_shape *cs, int n,
+			const struct conv_tail *tail, float *ws);
+	void (*backward_data)(float *dx, const float *dy, const float *w, const struct conv_shape *cs, int n,
+			      bool accumulate, float *ws);
+	void (*backward_weights)(float *dw, const float *dy, const float *x, const struct conv_shape *cs, int n,
+				 float *ws);
 };
 
 struct kern_norm_table {
@@ -56,12 +68,13 @@ struct kern_optim_table {
 	void (*distance)(double *diff2, double *norm2, const float *a, const float *b, int64_t n);
 };
 
-#define KERN_TABLES(isa)                                       \
-	extern const struct kern_conv_table kern_conv_##isa;   \
-	extern const struct kern_wgrad_table kern_wgrad_##isa; \
-	extern const struct kern_norm_table kern_norm_##isa;   \
-	extern const struct kern_pool_table kern_pool_##isa;   \
-	extern const struct kern_act_table kern_act_##isa;     \
+#define KERN_TABLES(isa)                                             \
+	extern const struct kern_conv_table kern_conv_##isa;         \
+	extern const struct kern_wgrad_table kern_wgrad_##isa;       \
+	extern const struct kern_winograd_table kern_winograd_##isa; \
+	extern const struct kern_norm_table kern_norm_##isa;         \
+	extern const struct kern_pool_table kern_pool_##isa;         \
+	extern const struct kern_act_table kern_act_##isa;           \
 	extern const struct kern_optim_table kern_optim_##isa
 
 KERN_TABLES(baseline);

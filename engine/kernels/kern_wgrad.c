@@ -317,4 +317,4 @@ static void backward_weights(float *dw, float *db, const float *dy, const float 
 		bias_gradient(db, dy, n * pixels, cs->k);
 }
 
-const struct kern_wgrad_table KERN_NAME(kern_wgrad_) = {workspace, backward_weights};
+const struct kern_wgrad_table KERN_NAME(kern_wgrad_) = {workspace, backward_weights, bias_gradient};

@@ -1,0 +1,710 @@
+/*
+ * kern_winograd.c - 3x3 convolution of stride 1 by Winograd's F(4x4,3x3), all three passes; see kernels.h
+ *
+ * Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks" (2016): a 4x4 tile of outputs is
+ * A^T [(G g G^T) . (B^T d B)] A of the 6x6 patch d under it: 36 multiplications a channel pair where the direct sum has
+ * 144. Summed over channels, each of the 36 points is a matrix product M = V U. The same map serves backward-data (g
+ * turned by 180 degrees, channels exchanged), and its transpose backward-weights: dg = G^T [V^T (A dy A^T)] G.
+ *
+ * The points are 0, +-11/16, +-11/8 and infinity: against the usual 0, +-1, +-2 all constants stay exact in float and
+ * the relative error falls from 2.6e-6 to 1.2e-6 (256 channels; their products are nearer to one size).
+ *
+ * Tiles are taken in blocks, so that V and M stay near the core; where the weights are many, outputs are taken in chunks
+ * of panels, so that U does. Layouts, each plane one of the 36 points, padded so that planes do not share cache sets:
+ *   V  [plane][group of ROWS tiles][c / VL][tile][VL]      forward: a register tile reads one run of floats
+ *   V  [plane][c / VL][tile][VL]                           backward-weights
+ *   U  [plane][panel][c][PANEL], M [plane][group][panel][tile][PANEL], W [plane][panel][tile][PANEL]
+ */
+#include <string.h>
+
+#include "engine/kernels/kern_table.h"
+#include "engine/kernels/kern_vec.h"
+
+enum { TILE = 4, PATCH = 6, POINTS = 36, PANEL = 2 * VL, PLANE_PAD = 16 };
+
+/* ---- matrix products ---- */
+
+#if defined(KERN_avx512)
+enum { ROWS = 14, FEW_ROWS = 4, SUM_ROWS = 8 };
+#define PRODUCT_NAME product14x2
+#define TILE_M       14
+#define SUM_NAME     sum8x2
+#define TILE_T       8
+#define TILE_NV      2
+#include "engine/kernels/kern_winograd_tile.h"
+#define PRODUCT_NAME product14x1
+#define TILE_M       14
+#define SUM_NAME     sum8x1
+#define TILE_T       8
+#define TILE_NV      1
+#include "engine/kernels/kern_winograd_tile.h"
+#define PRODUCT_NAME product4x2
+#define TILE_M       4
+#define TILE_NV      2
+#include "engine/kernels/kern_winograd_tile.h"
+#define PRODUCT_NAME product4x1
+#define TILE_M       4
+#define TILE_NV      1
+#include "engine/kernels/kern_winograd_tile.h"
+typedef void (*product_fn)(float *m, const float *v, const float *u, int depth);
+typedef void (*sum_fn)(float *du, const float *v, const float *w, int tiles, bool add);
+static const product_fn products[2][2] = {{product14x1, product14x2}, {product4x1, product4x2}};
+static const sum_fn sums[2] = {sum8x1, sum8x2};
+#else
+enum { ROWS = 6, FEW_ROWS = 2, SUM_ROWS = 4 };
+#define PRODUCT_NAME product6x2
+#define TILE_M       6
+#define SUM_NAME     sum4x2
+#define TILE_T       4
+#define TILE_NV      2
+#include "engine/kernels/kern_winograd_tile.h"
+#define PRODUCT_NAME product6x1
+#define TILE_M       6
+#define SUM_NAME     sum4x1
+#define TILE_T       4
+#define TILE_NV      1
+#include "engine/kernels/kern_winograd_tile.h"
+#define PRODUCT_NAME product2x2
+#define TILE_M       2
+#define TILE_NV      2
+#include "engine/kernels/kern_winograd_tile.h"
+#define PRODUCT_NAME product2x1
+#define TILE_M       2
+#define TILE_NV      1
+#include "engine/kernels/kern_winograd_tile.h"
+typedef void (*product_fn)(float *m, const float *v, const float *u, int depth);
+typedef void (*sum_fn)(float *du, const float *v, const float *w, int tiles, bool add);
+static const product_fn products[2][2] = {{product6x1, product6x2}, {product2x1, product2x2}};
+static const sum_fn sums[2] = {sum4x1, sum4x2};
+#endif
+
+/* ---- the transforms of one line; matrices as in the paper, points 0, A, -A, B, -B, infinity ---- */
+
+#define A1 0.6875f
+#define B1 1.375f
+#define A2 (A1 * A1)
+#define B2 (B1 * B1)
+#define A3 (A2 * A1)
+#define B3 (B2 * B1)
+#define N0 (1 / (A2 * B2)) /* 1 / product of the distances to the other points */
+#define NA (1 / (2 * A2 * (A2 - B2)))
+#define NB (1 / (2 * B2 * (B2 - A2)))
+
+/* B^T d */
+KERN_INLINE void input_line(vf o[PATCH], vf d0, vf d1, vf d2, vf d3, vf d4, vf d5)
+{
+	vf ea = d4 - B2 * d2, oa = d3 - B2 * d1, eb = d4 - A2 * d2, ob = d3 - A2 * d1;
+
+	o[0] = d4 - (A2 + B2) * d2 + (A2 * B2) * d0;
+	o[1] = ea + A1 * oa;
+	o[2] = ea - A1 * oa;
+	o[3] = eb + B1 * ob;
+	o[4] = eb - B1 * ob;
+	o[5] = d5 - (A2 + B2) * d3 + (A2 * B2) * d1;
+}
+
+/* A^T m */
+KERN_INLINE void output_line(vf o[TILE], vf m0, vf m1, vf m2, vf m3, vf m4, vf m5)
+{
+	vf ea = m1 + m2, oa = m1 - m2, eb = m3 + m4, ob = m3 - m4;
+
+	o[0] = m0 + (ea + eb);
+	o[1] = A1 * oa + B1 * ob;
+	o[2] = A2 * ea + B2 * eb;
+	o[3] = m5 + (A3 * oa + B3 * ob);
+}
+
+/* A y */
+KERN_INLINE void gradient_line(vf o[PATCH], vf y0, vf y1, vf y2, vf y3)
+{
+	vf ea = y0 + A2 * y2, oa = A1 * y1 + A3 * y3, eb = y0 + B2 * y2, ob = B1 * y1 + B3 * y3;
+
+	o[0] = y0;
+	o[1] = ea + oa;
+	o[2] = ea - oa;
+	o[3] = eb + ob;
+	o[4] = eb - ob;
+	o[5] = y3;
+}
+
+/* G g */
+KERN_INLINE void weight_line(vf o[PATCH], vf g0, vf g1, vf g2)
+{
+	vf ea = NA * g0 + (NA * A2) * g2, oa = (NA * A1) * g1, eb = NB * g0 + (NB * B2) * g2, ob = (NB * B1) * g1;
+
+	o[0] = N0 * g0;
+	o[1] = ea + oa;
+	o[2] = ea - oa;
+	o[3] = eb + ob;
+	o[4] = eb - ob;
+	o[5] = g2;
+}
+
+/* G^T u */
+KERN_INLINE void weight_gradient_line(vf o[3], vf u0, vf u1, vf u2, vf u3, vf u4, vf u5)
+{
+	vf ea = u1 + u2, oa = u1 - u2, eb = u3 + u4, ob = u3 - u4;
+
+	o[0] = N0 * u0 + (NA * ea + NB * eb);
+	o[1] = (NA * A1) * oa + (NB * B1) * ob;
+	o[2] = u5 + ((NA * A2) * ea + (NB * B2) * eb);
+}
+
+/* ---- geometry ---- */
+
+/* One convolution as this file sees it: maps in and out, and where tiles lie; backward-data has them exchanged. */
+struct job {
+	int h, w, c; /* in */
+	int p, q, k; /* out */
+	int pad;
+	int rows, cols, n_tiles; /* tiles of an image: rows x cols; of all images */
+};
+
+static struct job job_of(int h, int w, int c, int p, int q, int k, int pad, int n)
+{
+	struct job j = {h, w, c, p, q, k, pad, (p + TILE - 1) / TILE, (q + TILE - 1) / TILE, 0};
+
+	j.n_tiles = n * j.rows * j.cols;
+	return j;
+}
+
+static int round_up(int x, int to)
+{
+	return (x + to - 1) / to * to;
+}
+
+static int min_int(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Blocks of tiles and chunks of outputs. V and M of a block are to stay in the level-2 cache beside a panel of U; with
+ * more weights, more tiles share each reading of them.
+ */
+struct blocks {
+	int tiles; /* a multiple of ROWS */
+	int chunk; /* outputs, a multiple of PANEL */
+	ptrdiff_t v_plane, u_plane, m_plane;
+};
+
+/*
+ * Measured (512 channels at 7x7, 256 at 14x14; another program on the other core): larger blocks and chunks are up to
+ * twice as slow as soon as the level-3 cache is shared, and never more than 5 % faster.
+ */
+enum { BLOCK_TILES = 28, CHUNK_FLOATS = 1200 << 10 /* of U */ };
+
+static int chunk_for(int c, int k)
+{
+	int fit = CHUNK_FLOATS / (POINTS * c) / PANEL * PANEL, all = round_up(k, PANEL);
+
+	return fit < PANEL ? PANEL : min_int(fit, all);
+}
+
+static struct blocks blocks_for(const struct job *j)
+{
+	struct blocks b;
+
+	b.tiles = round_up(min_int(BLOCK_TILES, j->n_tiles), ROWS);
+	b.chunk = chunk_for(j->c, j->k);
+	b.v_plane = (ptrdiff_t)b.tiles * round_up(j->c, VL) + PLANE_PAD;
+	b.u_plane = (ptrdiff_t)b.chunk * j->c + PLANE_PAD;
+	b.m_plane = (ptrdiff_t)b.tiles * b.chunk + PLANE_PAD;
+	return b;
+}
+
+/* ---- input transform ---- */
+
+/* Where the 36 pixels of tile t lie; those outside of the map are `zero`. */
+static void patch_of(const float *from[POINTS], const float *x, const struct job *j, int t, const float *zero)
+{
+	int image = t / (j->rows * j->cols), at = t % (j->rows * j->cols);
+	int top = at / j->cols * TILE - j->pad, left = at % j->cols * TILE - j->pad;
+
+	x += (ptrdiff_t)image * j->h * j->w * j->c;
+	for (int a = 0; a < PATCH; a++) {
+		bool row_in = top + a >= 0 && top + a < j->h;
+
+		for (int b = 0; b < PATCH; b++)
+			from[a * PATCH + b] = row_in && left + b >= 0 && left + b < j->w
+						      ? x + ((ptrdiff_t)(top + a) * j->w + left + b) * j->c
+						      : zero;
+	}
+}
+
+/* v[plane] = B^T d B of VL channels, of which n are there; `next` is brought near for the next tile */
+KERN_INLINE void transform_patch(float *v, ptrdiff_t plane, const float *const from[POINTS],
+				 const float *const next[POINTS], int c, int n)
+{
+	vf t[PATCH][PATCH], d[POINTS];
+
+	KERN_UNROLL
+	for (int b = 0; b < PATCH; b++) {
+		KERN_UNROLL
+		for (int a = 0; a < PATCH; a++) {
+			d[a] = n == VL ? vf_load(from[a * PATCH + b] + c) : vf_load_n(from[a * PATCH + b] + c, n);
+			if (b >= PATCH - TILE)
+				__builtin_prefetch(next[a * PATCH + b] + c);
+		}
+		input_line(t[b], d[0], d[1], d[2], d[3], d[4], d[5]);
+	}
+	KERN_UNROLL
+	for (int a = 0; a < PATCH; a++) {
+		input_line(d, t[0][a], t[1][a], t[2][a], t[3][a], t[4][a], t[5][a]);
+		KERN_UNROLL
+		for (int b = 0; b < PATCH; b++)
+			vf_store(v + (a * PATCH + b) * plane, d[b]);
+	}
+}
+
+/* Tiles t0 .. t0 + tiles - 1 into v; `step` floats from one vector of channels to the next. */
+static void transform_input(float *v, ptrdiff_t plane, ptrdiff_t step, const float *x, const struct job *j, int t0,
+			    int tiles, bool grouped, const float *zero)
+{
+	const float *patch[2][POINTS];
+
+	patch_of(patch[0], x, j, t0, zero);
+	for (int t = 0; t < tiles; t++) {
+		const float *const *from = patch[t & 1], *const *next = patch[~t & 1];
+		float *out =
+			grouped ? v + (ptrdiff_t)(t / ROWS) * ROWS * round_up(j->c, VL) + t % ROWS * VL : v + t * VL;
+		int c = 0;
+
+		patch_of(patch[~t & 1], x, j, min_int(t0 + t + 1, j->n_tiles - 1), zero);
+		for (; c + VL <= j->c; c += VL, out += step)
+			transform_patch(out, plane, from, next, c, VL);
+		if (c < j->c)
+			transform_patch(out, plane, from, next, c, j->c - c);
+	}
+}
+
+/* ---- weight transform ---- */
+
+/* u[plane][..VL] = G g G^T; tap r, s of the VL outputs lies at g + (3 r + s) * tap */
+KERN_INLINE void transform_taps(float *u, ptrdiff_t plane, const float *g, ptrdiff_t tap, int n)
+{
+	vf t[3][PATCH], d[PATCH];
+
+	KERN_UNROLL
+	for (int s = 0; s < 3; s++) {
+		KERN_UNROLL
+		for (int r = 0; r < 3; r++)
+			d[r] = n == VL ? vf_load(g + (3 * r + s) * tap) : vf_load_n(g + (3 * r + s) * tap, n);
+		weight_line(t[s], d[0], d[1], d[2]);
+	}
+	KERN_UNROLL
+	for (int a = 0; a < PATCH; a++) {
+		weight_line(d, t[0][a], t[1][a], t[2][a]);
+		KERN_UNROLL
+		for (int b = 0; b < PATCH; b++)
+			vf_store(u + (a * PATCH + b) * plane, d[b]);
+	}
+}
+
+/* Outputs k0 .. k0 + kn - 1 of w [3][3][c][k] into panels. */
+static void transform_weights(float *u, ptrdiff_t plane, const float *w, int c, int k, int k0, int kn)
+{
+	for (int i = 0; i < kn; i += VL) {
+		float *out = u + (ptrdiff_t)(i / PANEL) * PANEL * c + i % PANEL;
+
+		for (int ch = 0; ch < c; ch++, out += PANEL) {
+			const float *g = w + (ptrdiff_t)ch * k + k0 + i;
+
+			if (i + VL <= kn)
+				transform_taps(out, plane, g, (ptrdiff_t)c * k, VL);
+			else
+				transform_taps(out, plane, g, (ptrdiff_t)c * k, kn - i);
+		}
+	}
+}
+
+/* out [k][VL] = w [c][k] transposed, for up to VL of both */
+static void transpose_block(float *out, const float *w, int cn, int kn, ptrdiff_t pitch)
+{
+	if (cn < VL || kn < VL) {
+		for (int i = 0; i < kn; i++)
+			for (int c = 0; c < VL; c++)
+				out[i * VL + c] = c < cn ? w[c * pitch + i] : 0;
+		return;
+	}
+	for (int c = 0; c < VL; c += 4) {
+		for (int i = 0; i < VL; i += 4) {
+			const float *at = w + c * pitch + i;
+			vf4 r0 = *(const vf4_u *)at, r1 = *(const vf4_u *)(at + pitch);
+			vf4 r2 = *(const vf4_u *)(at + 2 * pitch), r3 = *(const vf4_u *)(at + 3 * pitch);
+			vf4 a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
+			vf4 b = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
+			vf4 d = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
+			vf4 e = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
+
+			*(vf4_u *)(out + i * VL + c) = __builtin_shufflevector(a, d, 0, 1, 4, 5);
+			*(vf4_u *)(out + (i + 1) * VL + c) = __builtin_shufflevector(a, d, 2, 3, 6, 7);
+			*(vf4_u *)(out + (i + 2) * VL + c) = __builtin_shufflevector(b, e, 0, 1, 4, 5);
+			*(vf4_u *)(out + (i + 3) * VL + c) = __builtin_shufflevector(b, e, 2, 3, 6, 7);
+		}
+	}
+}
+
+/* The same for backward-data: inputs and outputs exchanged, taps turned; outputs (w's c) c0 .. c0 + cn - 1. */
+static void transform_turned(float *u, ptrdiff_t plane, const float *w, int c, int k, int c0, int cn)
+{
+	for (int i = 0; i < cn; i += VL) {
+		float *out = u + (ptrdiff_t)(i / PANEL) * PANEL * k + i % PANEL;
+
+		for (int k0 = 0; k0 < k; k0 += VL) {
+			float g[9][VL * VL] __attribute__((aligned(64)));
+			int kn = min_int(k - k0, VL);
+
+			for (int tap = 0; tap < 9; tap++)
+				transpose_block(g[8 - tap], w + ((ptrdiff_t)tap * c + c0 + i) * k + k0,
+						min_int(cn - i, VL), kn, k);
+			for (int ch = 0; ch < kn; ch++, out += PANEL)
+				transform_taps(out, plane, g[0] + ch * VL, VL * VL, VL);
+		}
+	}
+}
+
+/* ---- output transform ---- */
+
+struct tail {
+	const float *bias, *add; /* or NULL; add has y's shape */
+	bool relu, accumulate;
+};
+
+KERN_INLINE void store_output(float *y, vf v, const struct tail *tl, ptrdiff_t at, int k, int n)
+{
+	if (tl->bias)
+		v += n == VL ? vf_load(tl->bias + k) : vf_load_n(tl->bias + k, n);
+	if (tl->add)
+		v += n == VL ? vf_load(tl->add + at) : vf_load_n(tl->add + at, n);
+	if (tl->relu)
+		v = vf_relu(v);
+	if (tl->accumulate)
+		v += n == VL ? vf_load(y + at) : vf_load_n(y + at, n);
+	if (n == VL)
+		vf_store(y + at, v);
+	else
+		vf_store_n(y + at, v, n);
+}
+
+/* y = A^T m A, rows x cols of the tile's 16 pixels, n channels from k on */
+KERN_INLINE void transform_product(float *y, const float *m, ptrdiff_t plane, const struct job *j,
+				   const struct tail *tl, ptrdiff_t at, int rows, int cols, int k, int n)
+{
+	vf t[PATCH][TILE], o[TILE];
+
+	KERN_UNROLL
+	for (int b = 0; b < PATCH; b++) {
+		vf d[PATCH];
+
+		KERN_UNROLL
+		for (int a = 0; a < PATCH; a++)
+			d[a] = vf_load(m + (a * PATCH + b) * plane);
+		output_line(t[b], d[0], d[1], d[2], d[3], d[4], d[5]);
+	}
+	for (int a = 0; a < rows; a++) {
+		output_line(o, t[0][a], t[1][a], t[2][a], t[3][a], t[4][a], t[5][a]);
+		for (int b = 0; b < cols; b++) {
+			ptrdiff_t pixel = at + (a * j->q + b) * (ptrdiff_t)j->k + k;
+
+			__builtin_prefetch(y + pixel + TILE * (ptrdiff_t)j->k, 1); /* the next tile's, mostly */
+			store_output(y, o[b], tl, pixel, k, n);
+		}
+	}
+}
+
+static void transform_outputs(float *y, const float *m, const struct blocks *bl, const struct job *j,
+			      const struct tail *tl, int t0, int tiles, int k0, int kn)
+{
+	int padded = round_up(kn, PANEL);
+
+	for (int t = 0; t < tiles; t++) {
+		int image = (t0 + t) / (j->rows * j->cols), place = (t0 + t) % (j->rows * j->cols);
+		int row = place / j->cols * TILE, col = place % j->cols * TILE;
+		int rows = min_int(j->p - row, TILE), cols = min_int(j->q - col, TILE);
+		ptrdiff_t at = (((ptrdiff_t)image * j->p + row) * j->q + col) * j->k;
+		const float *mt = m + (ptrdiff_t)(t / ROWS) * ROWS * padded + t % ROWS * PANEL;
+
+		for (int k = 0; k < kn; k += VL) {
+			const float *mk = mt + (ptrdiff_t)(k / PANEL) * ROWS * PANEL + k % PANEL;
+
+			if (k + VL > kn)
+				transform_product(y, mk, bl->m_plane, j, tl, at, rows, cols, k0 + k, kn - k);
+			else if (rows == TILE && cols == TILE)
+				transform_product(y, mk, bl->m_plane, j, tl, at, TILE, TILE, k0 + k, VL);
+			else
+				transform_product(y, mk, bl->m_plane, j, tl, at, rows, cols, k0 + k, VL);
+		}
+	}
+}
+
+/* ---- forward and backward-data ---- */
+
+static void multiply(float *m, const float *v, const float *u, const struct blocks *bl, int c, int tiles, int kn)
+{
+	int padded = round_up(kn, PANEL);
+
+	for (int point = 0; point < POINTS; point++, m += bl->m_plane, v += bl->v_plane, u += bl->u_plane) {
+		for (int k = 0; k < kn; k += PANEL) {
+			for (int t = 0; t < tiles; t += ROWS)
+				products[tiles - t <= FEW_ROWS][kn - k > VL](
+					m + (ptrdiff_t)t * padded + (ptrdiff_t)k * ROWS,
+					v + (ptrdiff_t)t * round_up(c, VL), u + (ptrdiff_t)k * c, c);
+		}
+	}
+}
+
+static size_t align16(size_t floats)
+{
+	return (floats + 15) & ~(size_t)15;
+}
+
+struct room {
+	float *zero, *v, *u, *m;
+};
+
+static size_t room_for(struct room *r, float *ws, const struct job *j, const struct blocks *b)
+{
+	size_t zero = align16((size_t)j->c) + VL, v = align16((size_t)(POINTS * b->v_plane));
+	size_t u = align16((size_t)(POINTS * b->u_plane)), m = align16((size_t)(POINTS * b->m_plane));
+
+	if (r)
+		*r = (struct room){ws, ws + align16(zero), ws + align16(zero) + v, ws + align16(zero) + v + u};
+	return align16(zero) + v + u + m;
+}
+
+/* w as given for forward, or (turned) of the layer whose backward-data this is */
+static void run(float *y, const float *x, const float *w, const struct job *j, bool turned, const struct tail *tl,
+		float *ws)
+{
+	struct blocks b = blocks_for(j);
+	struct room r;
+
+	room_for(&r, ws, j, &b);
+	memset(r.zero, 0, (size_t)j->c * sizeof(float));
+	for (int k0 = 0; k0 < j->k; k0 += b.chunk) {
+		int kn = min_int(j->k - k0, b.chunk);
+
+		if (turned)
+			transform_turned(r.u, b.u_plane, w, j->k, j->c, k0, kn);
+		else
+			transform_weights(r.u, b.u_plane, w, j->c, j->k, k0, kn);
+		for (int t = 0; t < j->n_tiles; t += b.tiles) {
+			int tiles = min_int(j->n_tiles - t, b.tiles);
+
+			if (k0 == 0 || j->n_tiles > b.tiles) /* else V still stands */
+				transform_input(r.v, b.v_plane, ROWS * VL, x, j, t, tiles, true, r.zero);
+			multiply(r.m, r.v, r.u, &b, j->c, tiles, kn);
+			transform_outputs(y, r.m, &b, j, tl, t, tiles, k0, kn);
+		}
+	}
+}
+
+static struct job forward_job(const struct conv_shape *cs, int n)
+{
+	return job_of(cs->h, cs->w, cs->c, cs->p, cs->q, cs->k, cs->pad, n);
+}
+
+static struct job backward_job(const struct conv_shape *cs, int n)
+{
+	return job_of(cs->p, cs->q, cs->k, cs->h, cs->w, cs->c, 2 - cs->pad, n);
+}
+
+static void forward(float *y, const float *x, const float *w, const struct conv_shape *cs, int n,
+		    const struct conv_tail *tail, float *ws)
+{
+	struct job j = forward_job(cs, n);
+	struct tail tl = {0};
+
+	if (tail)
+		tl = (struct tail){tail->bias, tail->add, tail->relu, false};
+	run(y, x, w, &j, false, &tl, ws);
+}
+
+static void backward_data(float *dx, const float *dy, const float *w, const struct conv_shape *cs, int n,
+			  bool accumulate, float *ws)
+{
+	struct job j = backward_job(cs, n);
+	struct tail tl = {.accumulate = accumulate};
+
+	run(dx, dy, w, &j, true, &tl, ws);
+}
+
+/* ---- backward-weights ---- */
+
+struct sum_blocks {
+	int tiles, chunk; /* as in struct blocks */
+	ptrdiff_t v_plane, w_plane, u_plane;
+};
+
+static struct sum_blocks sum_blocks_for(const struct job *j)
+{
+	struct sum_blocks b;
+
+	b.tiles = min_int(BLOCK_TILES, j->n_tiles);
+	b.chunk = chunk_for(j->c, j->k);
+	b.v_plane = (ptrdiff_t)b.tiles * round_up(j->c, VL) + PLANE_PAD;
+	b.w_plane = (ptrdiff_t)b.tiles * b.chunk + PLANE_PAD;
+	b.u_plane = (ptrdiff_t)b.chunk * round_up(j->c, VL) + PLANE_PAD;
+	return b;
+}
+
+static size_t sum_room_for(struct room *r, float *ws, const struct job *j, const struct sum_blocks *b)
+{
+	size_t zero = align16((size_t)(j->c > j->k ? j->c : j->k)) + VL, v = align16((size_t)(POINTS * b->v_plane));
+	size_t u = align16((size_t)(POINTS * b->u_plane)), m = align16((size_t)(POINTS * b->w_plane));
+
+	if (r)
+		*r = (struct room){ws, ws + align16(zero), ws + align16(zero) + v, ws + align16(zero) + v + u};
+	return align16(zero) + v + u + m;
+}
+
+/* A dy A^T of VL channels, of which n are there */
+KERN_INLINE void transform_tile(float *w, ptrdiff_t plane, const float *const from[TILE * TILE], ptrdiff_t ahead, int k,
+				int n)
+{
+	vf t[TILE][PATCH], d[PATCH];
+
+	KERN_UNROLL
+	for (int b = 0; b < TILE; b++) {
+		KERN_UNROLL
+		for (int a = 0; a < TILE; a++) {
+			d[a] = n == VL ? vf_load(from[a * TILE + b] + k) : vf_load_n(from[a * TILE + b] + k, n);
+			__builtin_prefetch(from[a * TILE + b] + k + ahead); /* the next tile's, mostly */
+		}
+		gradient_line(t[b], d[0], d[1], d[2], d[3]);
+	}
+	KERN_UNROLL
+	for (int a = 0; a < PATCH; a++) {
+		gradient_line(d, t[0][a], t[1][a], t[2][a], t[3][a]);
+		KERN_UNROLL
+		for (int b = 0; b < PATCH; b++)
+			vf_store(w + (a * PATCH + b) * plane, d[b]);
+	}
+}
+
+static void transform_gradient(float *w, const struct sum_blocks *bl, const float *dy, const struct job *j, int t0,
+			       int tiles, int k0, int kn, const float *zero)
+{
+	for (int t = 0; t < tiles; t++) {
+		int image = (t0 + t) / (j->rows * j->cols), place = (t0 + t) % (j->rows * j->cols);
+		int row = place / j->cols * TILE, col = place % j->cols * TILE;
+		const float *at = dy + (((ptrdiff_t)image * j->p + row) * j->q + col) * j->k + k0;
+		const float *from[TILE * TILE];
+
+		for (int i = 0; i < TILE * TILE; i++) {
+			int a = i / TILE, b = i % TILE;
+
+			from[i] = row + a < j->p && col + b < j->q ? at + (a * j->q + b) * (ptrdiff_t)j->k : zero;
+		}
+		for (int k = 0; k < kn; k += VL) {
+			float *out = w + (ptrdiff_t)(k / PANEL) * PANEL * bl->tiles + t * PANEL + k % PANEL;
+
+			if (k + VL <= kn)
+				transform_tile(out, bl->w_plane, from, TILE * (ptrdiff_t)j->k, k, VL);
+			else
+				transform_tile(out, bl->w_plane, from, TILE * (ptrdiff_t)j->k, k, kn - k);
+		}
+	}
+}
+
+/* du [plane][panel][c][PANEL] (+)= V^T W of one block of tiles */
+static void sum_products(float *du, const float *v, const float *w, const struct sum_blocks *bl, int c, int tiles,
+			 int kn, bool add)
+{
+	int c_padded = round_up(c, VL);
+
+	for (int point = 0; point < POINTS; point++, du += bl->u_plane, v += bl->v_plane, w += bl->w_plane) {
+		for (int k = 0; k < kn; k += PANEL) {
+			sum_fn sum = sums[kn - k > VL];
+
+			for (int i = 0; i < c; i += SUM_ROWS)
+				sum(du + (ptrdiff_t)k * c_padded + i * PANEL,
+				    v + (ptrdiff_t)(i / VL) * VL * bl->tiles + i % VL, w + (ptrdiff_t)k * bl->tiles,
+				    tiles, add);
+		}
+	}
+}
+
+/* dw = G^T du G of n <= VL outputs of one input channel */
+KERN_INLINE void finish_taps(float *dw, ptrdiff_t tap, const float *du, ptrdiff_t plane, int n)
+{
+	vf t[PATCH][3], o[3];
+
+	KERN_UNROLL
+	for (int b = 0; b < PATCH; b++) {
+		vf d[PATCH];
+
+		KERN_UNROLL
+		for (int a = 0; a < PATCH; a++)
+			d[a] = vf_load(du + (a * PATCH + b) * plane);
+		weight_gradient_line(t[b], d[0], d[1], d[2], d[3], d[4], d[5]);
+	}
+	KERN_UNROLL
+	for (int r = 0; r < 3; r++) {
+		weight_gradient_line(o, t[0][r], t[1][r], t[2][r], t[3][r], t[4][r], t[5][r]);
+		KERN_UNROLL
+		for (int s = 0; s < 3; s++) {
+			if (n == VL)
+				vf_store(dw + (3 * r + s) * tap, o[s]);
+			else
+				vf_store_n(dw + (3 * r + s) * tap, o[s], n);
+		}
+	}
+}
+
+static void finish_weights(float *dw, const float *du, const struct sum_blocks *bl, int c, int k, int k0, int kn)
+{
+	ptrdiff_t tap = (ptrdiff_t)c * k;
+
+	for (int i = 0; i < kn; i += VL) {
+		const float *from = du + (ptrdiff_t)(i / PANEL) * PANEL * round_up(c, VL) + i % PANEL;
+
+		for (int ch = 0; ch < c; ch++, from += PANEL) {
+			float *out = dw + (ptrdiff_t)ch * k + k0 + i;
+
+			if (i + VL <= kn)
+				finish_taps(out, tap, from, bl->u_plane, VL);
+			else
+				finish_taps(out, tap, from, bl->u_plane, kn - i);
+		}
+	}
+}
+
+static void backward_weights(float *dw, const float *dy, const float *x, const struct conv_shape *cs, int n, float *ws)
+{
+	struct job j = forward_job(cs, n);
+	struct sum_blocks b = sum_blocks_for(&j);
+	struct room r;
+
+	sum_room_for(&r, ws, &j, &b);
+	memset(r.zero, 0, (size_t)(j.c > j.k ? j.c : j.k) * sizeof(float));
+	for (int k0 = 0; k0 < j.k; k0 += b.chunk) {
+		int kn = min_int(j.k - k0, b.chunk);
+
+		for (int t = 0; t < j.n_tiles; t += b.tiles) {
+			int tiles = min_int(j.n_tiles - t, b.tiles);
+
+			if (k0 == 0 || j.n_tiles > b.tiles) /* else V still stands */
+				transform_input(r.v, b.v_plane, (ptrdiff_t)b.tiles * VL, x, &j, t, tiles, false,
+						r.zero);
+			transform_gradient(r.m, &b, dy, &j, t, tiles, k0, kn, r.zero);
+			sum_products(r.u, r.v, r.m, &b, j.c, tiles, kn, t > 0);
+		}
+		finish_weights(dw, r.u, &b, j.c, j.k, k0, kn);
+	}
+}
+
+static size_t workspace(const struct conv_shape *cs, int n)
+{
+	struct job f = forward_job(cs, n), b = backward_job(cs, n);
+	struct blocks fb = blocks_for(&f), bb = blocks_for(&b);
+	struct sum_blocks sb = sum_blocks_for(&f);
+	size_t a[3] = {room_for(NULL, NULL, &f, &fb), room_for(NULL, NULL, &b, &bb), sum_room_for(NULL, NULL, &f, &sb)};
+
+	for (int i = 1; i < 3; i++)
+		a[0] = a[i] > a[0] ? a[i] : a[0];
+	return a[0];
+}
+
+const struct kern_winograd_table KERN_NAME(kern_winograd_) = {workspace, forward, backward_data, backward_weights};
