@@ -14,7 +14,7 @@ SAY     = $(if $(V),,@echo "  $@")
 WARN    := -Wall -Wextra -Wshadow
 CFLAGS  ?= -O3 -g
 BASE    := -std=gnu11 -I. -D_GNU_SOURCE -DGAPSWEEP_VERSION='"$(VERSION)"' $(WARN) -fopenmp -ffp-contract=off -MMD -MP
-LDLIBS  := -lopenblas -lyaml -ljansson -lxxhash -lzip -lz -lm
+LDLIBS  := -lopenblas -lyaml -ljansson -lxxhash -lzip -ljpeg -lpng -lz -lm
 
 SAN_asan  := -fsanitize=address -fno-omit-frame-pointer -O1
 SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined -O1
@@ -43,7 +43,8 @@ TEST_HELP  := $(patsubst %.c,$(B)/%.o,$(filter-out $(UNIT_SRC),$(wildcard tests/
 C_FILES    := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 
 # Debian's packages: to build and run; for the charts; for the tests.
-PKG_BUILD := gcc libc6-dev libopenblas-openmp-dev libyaml-dev libjansson-dev libxxhash-dev zlib1g-dev libzip-dev
+PKG_BUILD := gcc libc6-dev libopenblas-openmp-dev libyaml-dev libjansson-dev libxxhash-dev zlib1g-dev \
+	libzip-dev libjpeg62-turbo-dev libpng-dev
 PKG_CHART := gnuplot-nox fonts-dejavu-core
 PKG_TEST  := libcmocka-dev
 PKG_TSAN  := clang libclang-rt-14-dev libomp-14-dev
