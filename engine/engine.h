@@ -1,8 +1,8 @@
 /*
  * engine.h - the one header of the engine that the program includes: data sets, weights, and training trials.
  *
- * The engine reads data and weights files and writes weights; nothing else. It never prints, never exits, and starts
- * no threads of its own. A `struct dataset` and a `struct weights` never change after opening, so any number of trials
+ * The engine reads data and weights files and writes weights, and a cache of images where it is told to; nothing else.
+ * It never prints, never exits, and starts no threads of its own. A `struct dataset` and a `struct weights` never change after opening, so any number of trials
  * may read one at the same time; a `struct trial` belongs to one thread at a time.
  *
  * Same settings, same seed, same bits: a trial's figures depend on nothing but its trial_spec and the kernels in use
@@ -41,15 +41,40 @@ uint64_t engine_probe(void);
 
 /* ---- data ------------------------------------------------------------------------------------------------- */
 
-enum data_kind { DATA_NONE, DATA_IDX, DATA_NPY, DATA_FAKE };
+enum data_kind { DATA_NONE, DATA_IDX, DATA_NPY, DATA_FAKE, DATA_FOLDER, DATA_CIFAR10, DATA_CIFAR100 };
+
+/* What happens to a training image anew in every epoch; all 0: nothing. Evaluation never sees it. */
+struct augment_spec {
+	int resized_crop[2];       /* RandomResizedCrop to H x W (0: none) ... */
+	double scale[2], ratio[2]; /* ... of such shares of the area and such aspects w/h */
+	int crop_pad;              /* RandomCrop of the image's own size out of so many zeros around it */
+	double hflip;              /* probability of RandomHorizontalFlip */
+};
+
+/*
+ * Where decoded images are kept. CACHE_AUTO: in memory, or in a file if they need more than cache_above bytes. CACHE_DISK:
+ * always in a file. Same bits either way.
+ */
+enum data_cache { CACHE_AUTO, CACHE_MEMORY, CACHE_DISK };
 
 /* Where samples come from and which of them are taken. Strings and arrays are the caller's and may go after opening. */
 struct data_spec {
 	enum data_kind kind;
 	const char *images, *labels; /* DATA_IDX, DATA_NPY: paths; IDX may be gzipped */
-	int fake_n, fake_classes;    /* DATA_FAKE: torchvision.datasets.FakeData's size, num_classes ... */
-	int fake_shape[3];           /* ... image_size as C, H, W ... */
-	uint64_t fake_seed;          /* ... and random_offset's part: another seed, other images */
+	/*
+	 * DATA_FOLDER: torchvision's ImageFolder. A folder a class, numbered in the order of their names; within it all
+	 * .jpg, .jpeg and .png files (upper or lower case), also of its subfolders; always RGB. exif: turned upright as
+	 * EXIF says; torchvision's loader does not. skip_bad: files that cannot be decoded are left out, after
+	 * selection; else the first one is an error.
+	 */
+	const char *folder;
+	bool exif, skip_bad;
+	const char *const *files; /* DATA_CIFAR10, DATA_CIFAR100: paths of binary files ... */
+	int n_files;
+	bool coarse;              /* ... DATA_CIFAR100: the 20 coarse labels */
+	int fake_n, fake_classes; /* DATA_FAKE: torchvision.datasets.FakeData's size, num_classes ... */
+	int fake_shape[3];        /* ... image_size as C, H, W ... */
+	uint64_t fake_seed;       /* ... and random_offset's part: another seed, other images */
 	/*
 	 * Selection, in this order: (1) keep only samples whose label is in classes[] and renumber labels to the
 	 * position in that list; (2) drop the first `offset` samples - of each class where per_class is given, else of
@@ -59,23 +84,42 @@ struct data_spec {
 	int n_classes;
 	const int *classes;
 	int64_t offset, per_class, limit;
+	/*
+	 * Then, once, to every image: Resize (bilinear, antialias) to {S, 0}: the shorter side, or {H, W}; then CenterCrop
+	 * to H x W; 0: none. uint8 only: fake and float32 images cannot be resized. All must come out of one size. With
+	 * augment.resized_crop, training crops are taken after `resize` and before `crop`, and evaluation sees
+	 * Resize(256/224 of the crop's longer side), unless `resize` says otherwise, and CenterCrop to the crop's size.
+	 */
+	int resize[2], crop[2];
+	struct augment_spec augment;
+	enum data_cache cache;
+	const char *cache_dir; /* made if need be; NULL: CACHE_AUTO keeps to memory, CACHE_DISK is refused */
+	size_t cache_above;
 	/* (x - mean[c]) / std[c] on values scaled to 0..1 (uint8) or as is (float32); n_norm 0 (none), 1 or channels. */
 	int n_norm;
 	const double *mean, *std;
 };
 
 struct dataset_info {
-	int64_t n;     /* samples after selection */
-	int c, h, w;   /* shape of one */
-	int classes;   /* largest label + 1; with data_spec.classes, how many were listed */
-	size_t bytes;  /* memory held */
-	char hash[33]; /* hex digest of the selected samples, labels, shape and normalisation: what a trial sees */
+	int64_t n;                /* samples after selection */
+	int c, h, w;              /* shape of one */
+	int classes;              /* largest label + 1; with data_spec.classes, how many were listed */
+	size_t bytes;             /* memory held */
+	size_t on_disk;           /* bytes of images in the cache file instead; 0: none */
+	int64_t skipped;          /* files that data_spec.skip_bad left out */
+	const char *const *names; /* [classes] of a folder's classes; else NULL */
+	char hash[33]; /* hex digest of samples, labels, shape, normalisation and augmentation: what a trial sees */
 };
 
+/* Everything about a spec that can be known without its files: 0 or ERR_CONFIG. dataset_open() asks it first. */
+int data_spec_check(const struct data_spec *spec, struct err *e);
+
 struct dataset;
-/* Reads, checks and selects. On failure *d is NULL and e names the file and what is wrong. */
+/* Reads, checks, selects and transforms. On failure *d is NULL and e names the file and what is wrong. */
 int dataset_open(struct dataset **d, const struct data_spec *spec, struct err *e);
 const struct dataset_info *dataset_info(const struct dataset *d);
+/* ERR_DATA with the first difference if both have names of classes and these are not the same. */
+int dataset_same_classes(const struct dataset *train, const struct dataset *val, struct err *e);
 void dataset_free(struct dataset *d);
 
 /* ---- weights ---------------------------------------------------------------------------------------------- */

@@ -170,6 +170,61 @@ int file_replace(const char *path, const void *bytes, size_t n, struct err *e)
 	return file_replace_pieces(path, &(struct iovec){(void *)(uintptr_t)bytes, n}, 1, e);
 }
 
+/* ---- piece by piece ---------------------------------------------------------------------------------------- */
+
+int file_begin(struct file_writer *w, const char *path, struct err *e)
+{
+	int fd = -1;
+
+	w->fd = -1;
+	if ((size_t)snprintf(w->path, sizeof(w->path), "%s", path) >= sizeof(w->path))
+		return err_set(e, ERR_CANTCREAT, "%s: path too long", path);
+	fd = create_temp(w->temp, path, e);
+	if (fd < 0)
+		return fd;
+	w->fd = fd;
+	return 0;
+}
+
+int file_add(struct file_writer *w, const void *bytes, size_t n, struct err *e)
+{
+	return write_all(w->fd, bytes, n) ? io_failed(e, w->path) : 0;
+}
+
+int file_put(struct file_writer *w, const void *bytes, size_t n, int64_t offset, struct err *e)
+{
+	if (lseek(w->fd, offset, SEEK_SET) < 0)
+		return io_failed(e, w->path);
+	return file_add(w, bytes, n, e);
+}
+
+int file_end(struct file_writer *w, struct err *e)
+{
+	int rc = 0;
+
+	if (fsync(w->fd))
+		rc = io_failed(e, w->path);
+	if (close(w->fd) && !rc)
+		rc = io_failed(e, w->path);
+	w->fd = -1;
+	if (!rc && rename(w->temp, w->path))
+		rc = err_set(e, ERR_CANTCREAT, "%s: %s", w->path, strerror(errno));
+	if (rc) {
+		unlink(w->temp);
+		return rc;
+	}
+	return sync_directory_of(w->path, e);
+}
+
+void file_drop(struct file_writer *w)
+{
+	if (w->fd < 0)
+		return;
+	close(w->fd);
+	w->fd = -1;
+	unlink(w->temp);
+}
+
 int file_publish(const char *path, const void *bytes, size_t n, int *won, struct err *e)
 {
 	char temp[PATH_MAX];

@@ -4,7 +4,9 @@
 #ifndef ENGINE_BASE_FILE_H
 #define ENGINE_BASE_FILE_H
 
+#include <limits.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 #include "engine/base/err.h"
@@ -20,6 +22,19 @@ int file_replace(const char *path, const void *bytes, size_t n, struct err *e);
 
 /* The same, but only if path does not exist yet (link(2)): *won says whether ours stands there now. */
 int file_publish(const char *path, const void *bytes, size_t n, int *won, struct err *e);
+
+/* The same for a file too large to stand in memory: begin, any number of additions, then end (it stands there whole) or
+ * drop (nothing has changed). After a failure only drop, which is allowed at any time if fd began as -1. */
+struct file_writer {
+	int fd;
+	char path[PATH_MAX], temp[PATH_MAX];
+};
+int file_begin(struct file_writer *w, const char *path, struct err *e);
+int file_add(struct file_writer *w, const void *bytes, size_t n, struct err *e);
+/* Over what was added before. */
+int file_put(struct file_writer *w, const void *bytes, size_t n, int64_t offset, struct err *e);
+int file_end(struct file_writer *w, struct err *e);
+void file_drop(struct file_writer *w);
 
 /* Joins into out[size]; ERR_CANTCREAT if it does not fit. */
 int path_join(char *out, size_t size, const char *dir, const char *name, struct err *e);

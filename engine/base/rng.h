@@ -16,6 +16,7 @@ enum rng_purpose {
 	RNG_DROPOUT,    /* stream: epoch << 32 | sample */
 	RNG_FAKE_IMAGE, /* stream: sample */
 	RNG_FAKE_LABEL, /* stream: 0, counter: sample */
+	RNG_AUGMENT,    /* stream: epoch << 32 | sample */
 };
 
 /* One block of the generator: out = philox(counter, key). */

@@ -1,4 +1,4 @@
-/* data.c - a source's samples checked, selected, hashed and handed out in batches */
+/* data.c - a source's samples checked, selected, transformed and hashed; batch.c hands them out */
 #include "engine/data/data.h"
 
 #include <math.h>
@@ -7,31 +7,54 @@
 #include <string.h>
 #include <xxhash.h>
 
-struct dataset {
-	struct dataset_info info;
-	bool is_float;
-	void *values;   /* [n][h][w][c], float32 or uint8 */
-	int32_t *label; /* [n] */
-	float *mean;    /* [c] */
-	float *std;     /* [c] */
-	float *lut;     /* uint8 only: [n_lut][256], what a value becomes */
-	int n_lut;      /* 1 if all channels share a table, else c */
-};
+#include "engine/data/augment.h"
+#include "engine/data/dataset.h"
+#include "engine/data/prepare.h"
 
-/* What an error about pixels names. */
-static const char *image_source(const struct data_spec *spec)
+const char *data_source(const struct data_spec *spec, bool labels)
 {
-	return spec->kind == DATA_FAKE ? "fake data" : spec->images;
+	switch (spec->kind) {
+	case DATA_FAKE:
+		return "fake data";
+	case DATA_FOLDER:
+		return spec->folder;
+	case DATA_CIFAR10:
+	case DATA_CIFAR100:
+		return spec->files[0];
+	default:
+		return labels ? spec->labels : spec->images;
+	}
 }
 
 /* ---- the specification ------------------------------------------------------------------------------------ */
 
-static int check_spec(const struct data_spec *spec, struct err *e)
+static int check_source(const struct data_spec *spec, struct err *e)
 {
-	if (spec->kind == DATA_NONE)
+	switch (spec->kind) {
+	case DATA_NONE:
 		return err_set(e, ERR_CONFIG, "no source of data given");
-	if (spec->kind != DATA_FAKE && (!spec->images || !spec->labels))
-		return err_set(e, ERR_CONFIG, "data: a path for images and one for labels are needed");
+	case DATA_FAKE:
+		return 0;
+	case DATA_FOLDER:
+		return spec->folder ? 0 : err_set(e, ERR_CONFIG, "data: a path of a folder is needed");
+	case DATA_CIFAR10:
+	case DATA_CIFAR100:
+		return spec->n_files > 0 ? 0 : err_set(e, ERR_CONFIG, "data: CIFAR files are needed");
+	default:
+		if (!spec->images || !spec->labels)
+			return err_set(e, ERR_CONFIG, "data: a path for images and one for labels are needed");
+		return 0;
+	}
+}
+
+int data_spec_check(const struct data_spec *spec, struct err *e)
+{
+	int rc = check_source(spec, e);
+
+	if (!rc)
+		rc = prepare_check(spec, e);
+	if (rc)
+		return rc;
 	if (spec->offset < 0 || spec->per_class < 0 || spec->limit < 0)
 		return err_set(e, ERR_CONFIG, "data: offset, per_class and limit must not be negative");
 	for (int i = 0; i < spec->n_norm; i++)
@@ -72,7 +95,7 @@ static int check_values(const struct raw_samples *raw, const struct data_spec *s
 	for (int64_t i = 0; raw->is_float && i < raw->n * one; i++)
 		if (!isfinite(v[i]))
 			return err_set(e, ERR_DATA, "%s: sample %lld holds a value that is not finite",
-				       image_source(spec), (long long)(i / one));
+				       data_source(spec, false), (long long)(i / one));
 	return 0;
 }
 
@@ -90,43 +113,108 @@ static int read_source(struct raw_samples *raw, const struct data_spec *spec, st
 	case DATA_FAKE:
 		rc = fake_read(raw, spec, e);
 		break;
-	case DATA_NONE: /* check_spec() refused it */
+	case DATA_FOLDER:
+		rc = folder_read(raw, spec, e);
+		break;
+	case DATA_CIFAR10:
+	case DATA_CIFAR100:
+		rc = cifar_read(raw, spec, e);
+		break;
+	case DATA_NONE: /* data_spec_check() refused it */
 		break;
 	}
 	if (rc)
 		return rc;
 	if (spec->n_norm > 1 && spec->n_norm != raw->c)
-		return err_set(e, ERR_CONFIG, "%s: %d channels, but normalisation is given for %d", image_source(spec),
-			       raw->c, spec->n_norm);
+		return err_set(e, ERR_CONFIG, "%s: %d channels, but normalisation is given for %d",
+			       data_source(spec, false), raw->c, spec->n_norm);
 	return check_values(raw, spec, e);
 }
 
 /* ---- the data set ----------------------------------------------------------------------------------------- */
 
-/* Takes raw's blocks over; the values shrink to what was selected. */
-static int adopt(struct dataset *d, struct raw_samples *raw, struct err *e)
+/* Takes raw's values over; they shrink to what was selected. */
+static int adopt(struct samples *s, struct raw_samples *raw, struct err *e)
 {
-	size_t bytes, label_bytes;
+	XXH128_hash_t digest;
+	size_t bytes;
 	int rc = raw_size(raw, &bytes, "data", e);
 	void *smaller;
 
 	if (rc)
 		return rc;
-	label_bytes = (size_t)raw->n * sizeof(*d->label);
-	d->label = malloc(label_bytes);
+	smaller = realloc(raw->values, bytes);
+	*s = (struct samples){.n = raw->n,
+			      .pixel = raw->c * (raw->is_float ? 4 : 1),
+			      .h = raw->h,
+			      .w = raw->w,
+			      .memory = smaller ? smaller : raw->values,
+			      .bytes = bytes,
+			      .fd = -1};
+	raw->values = NULL;
+	digest = XXH3_128bits(s->memory, bytes);
+	s->digest[0] = digest.high64;
+	s->digest[1] = digest.low64;
+	return 0;
+}
+
+static int set_images(struct dataset *d, struct raw_samples *raw, const struct data_spec *spec, struct err *e)
+{
+	struct dataset_info *info = &d->info;
+	int rc;
+
+	d->is_float = raw->is_float;
+	d->per = prepare_per(spec);
+	d->augment = spec->augment;
+	rc = prepare_nothing(spec) ? adopt(&d->images, raw, e)
+				   : prepare_samples(&d->images, raw, &info->skipped, spec, e);
+	if (rc)
+		return rc;
+	info->n = raw->n;
+	info->c = raw->c;
+	info->h = raw->h;
+	info->w = raw->w;
+	info->bytes = sizeof(*d) + (d->images.memory ? d->images.bytes : 0) +
+		      (d->images.place ? (size_t)d->images.n * sizeof(*d->images.place) : 0);
+	info->on_disk = d->images.memory ? 0 : d->images.bytes;
+	return 0;
+}
+
+static int set_labels(struct dataset *d, const struct raw_samples *raw, struct err *e)
+{
+	size_t bytes = (size_t)raw->n * sizeof(*d->label);
+
+	d->label = malloc(bytes);
 	if (!d->label)
 		return err_set(e, ERR_NOMEM, "out of memory for %lld labels", (long long)raw->n);
 	for (int64_t i = 0; i < raw->n; i++)
 		d->label[i] = (int32_t)raw->label[i];
-	smaller = realloc(raw->values, bytes);
-	d->values = smaller ? smaller : raw->values;
-	raw->values = NULL;
-	d->is_float = raw->is_float;
-	d->info.n = raw->n;
-	d->info.c = raw->c;
-	d->info.h = raw->h;
-	d->info.w = raw->w;
-	d->info.bytes = sizeof(*d) + bytes + label_bytes;
+	d->info.bytes += bytes;
+	return 0;
+}
+
+/* The names of the classes, in one block with their text, by the numbers that selection gave them. */
+static int set_names(struct dataset *d, const struct raw_samples *raw, const struct data_spec *spec, struct err *e)
+{
+	size_t classes = (size_t)d->info.classes;
+	size_t bytes = classes * sizeof(char *);
+	const char **names;
+	char *text;
+
+	if (!raw->name)
+		return 0;
+	for (size_t k = 0; k < classes; k++)
+		bytes += strlen(raw->name[spec->n_classes ? (size_t)spec->classes[k] : k]) + 1;
+	names = malloc(bytes);
+	if (!names)
+		return err_set(e, ERR_NOMEM, "out of memory for the names of classes");
+	text = (char *)(names + classes);
+	for (size_t k = 0; k < classes; k++) {
+		names[k] = text;
+		text = stpcpy(text, raw->name[spec->n_classes ? (size_t)spec->classes[k] : k]) + 1;
+	}
+	d->info.names = names;
+	d->info.bytes += bytes;
 	return 0;
 }
 
@@ -155,29 +243,57 @@ static int set_normalisation(struct dataset *d, const struct data_spec *spec, st
 	return 0;
 }
 
+/* What the numbers of augmentation depend on besides the images; "" without. */
+static void augment_text(char out[200], const struct dataset *d)
+{
+	const struct augment_spec *a = &d->augment;
+
+	*out = 0;
+	if (augment_any(a))
+		snprintf(out, 200, "augment %d x %d of %.17g..%.17g aspect %.17g..%.17g, pad %d, flip %.17g;",
+			 a->resized_crop[0], a->resized_crop[1], a->scale[0], a->scale[1], a->ratio[0], a->ratio[1],
+			 a->crop_pad, a->hflip);
+}
+
 static int set_hash(struct dataset *d, struct err *e)
 {
 	const struct dataset_info *info = &d->info;
-	size_t one = (size_t)info->c * (size_t)info->h * (size_t)info->w * (d->is_float ? 4 : 1);
 	XXH3_state_t *state = XXH3_createState();
 	XXH128_hash_t digest;
-	char head[128];
-	int len;
+	char head[128], augment[200];
 
 	if (!state)
 		return err_set(e, ERR_NOMEM, "out of memory");
-	len = snprintf(head, sizeof(head), "gapsweep data 1: %lld x %d x %d x %d %s, %d classes;", (long long)info->n,
-		       info->h, info->w, info->c, d->is_float ? "f32" : "u8", info->classes);
+	snprintf(head, sizeof(head), "gapsweep data 2: %lld x %d x %d x %d %s, %d classes;", (long long)info->n,
+		 info->h, info->w, info->c, d->is_float ? "f32" : "u8", info->classes);
+	augment_text(augment, d);
 	XXH3_128bits_reset(state);
-	XXH3_128bits_update(state, head, (size_t)len);
+	XXH3_128bits_update(state, head, strlen(head));
+	XXH3_128bits_update(state, augment, strlen(augment));
 	XXH3_128bits_update(state, d->mean, 2 * (size_t)info->c * sizeof(float)); /* and std behind it */
 	XXH3_128bits_update(state, d->label, (size_t)info->n * sizeof(*d->label));
-	XXH3_128bits_update(state, d->values, (size_t)info->n * one);
+	for (int64_t i = 0; i < d->images.n && d->per > 1; i++) { /* else all are h x w */
+		const struct sample_place *p = d->images.place ? &d->images.place[i] : NULL;
+		const int32_t size[2] = {p ? p->h : d->images.h, p ? p->w : d->images.w};
+
+		XXH3_128bits_update(state, size, sizeof(size));
+	}
+	XXH3_128bits_update(state, d->images.digest, sizeof(d->images.digest));
 	digest = XXH3_128bits_digest(state);
 	XXH3_freeState(state);
 	snprintf(d->info.hash, sizeof(d->info.hash), "%016llx%016llx", (unsigned long long)digest.high64,
 		 (unsigned long long)digest.low64);
 	return 0;
+}
+
+void raw_release(struct raw_samples *raw)
+{
+	free(raw->values);
+	free(raw->label);
+	free(raw->path);
+	free(raw->name);
+	free(raw->text);
+	*raw = (struct raw_samples){0};
 }
 
 int dataset_open(struct dataset **d, const struct data_spec *spec, struct err *e)
@@ -188,7 +304,7 @@ int dataset_open(struct dataset **d, const struct data_spec *spec, struct err *e
 	int rc;
 
 	*d = NULL;
-	rc = check_spec(spec, e);
+	rc = data_spec_check(spec, e);
 	if (!rc)
 		rc = read_source(&raw, spec, e);
 	if (!rc)
@@ -201,14 +317,17 @@ int dataset_open(struct dataset **d, const struct data_spec *spec, struct err *e
 		goto done;
 	}
 	made->info.classes = classes;
-	rc = adopt(made, &raw, e);
+	rc = set_images(made, &raw, spec, e);
+	if (!rc)
+		rc = set_labels(made, &raw, e);
+	if (!rc)
+		rc = set_names(made, &raw, spec, e);
 	if (!rc)
 		rc = set_normalisation(made, spec, e);
 	if (!rc)
 		rc = set_hash(made, e);
 done:
-	free(raw.values);
-	free(raw.label);
+	raw_release(&raw);
 	if (rc)
 		dataset_free(made);
 	else
@@ -221,52 +340,33 @@ const struct dataset_info *dataset_info(const struct dataset *d)
 	return &d->info;
 }
 
+int dataset_same_classes(const struct dataset *train, const struct dataset *val, struct err *e)
+{
+	const struct dataset_info *a = &train->info, *b = &val->info;
+
+	if (!a->names || !b->names)
+		return 0;
+	for (int k = 0; k < a->classes && k < b->classes; k++)
+		if (strcmp(a->names[k], b->names[k]))
+			return err_set(e, ERR_DATA,
+				       "data: class %d is '%s' in train, but '%s' in val; expected the same folders", k,
+				       a->names[k], b->names[k]);
+	if (a->classes != b->classes)
+		return err_set(e, ERR_DATA,
+			       "data: train has %d classes, val %d: '%s' is only in %s; expected the same folders",
+			       a->classes, b->classes,
+			       a->classes > b->classes ? a->names[b->classes] : b->names[a->classes],
+			       a->classes > b->classes ? "train" : "val");
+	return 0;
+}
+
 void dataset_free(struct dataset *d)
 {
 	if (!d)
 		return;
-	free(d->values);
+	samples_release(&d->images);
+	free((void *)(uintptr_t)d->info.names);
 	free(d->label);
 	free(d->mean); /* one block with std and lut */
 	free(d);
-}
-
-/* ---- batches ---------------------------------------------------------------------------------------------- */
-
-static void gather_u8(const struct dataset *d, float *x, const uint8_t *v, size_t one)
-{
-	size_t c = (size_t)d->info.c;
-
-	if (d->n_lut == 1) {
-		for (size_t i = 0; i < one; i++)
-			x[i] = d->lut[v[i]];
-		return;
-	}
-	for (size_t i = 0; i < one; i += c)
-		for (size_t k = 0; k < c; k++)
-			x[i + k] = d->lut[256 * k + v[i + k]];
-}
-
-static void gather_f32(const struct dataset *d, float *x, const float *v, size_t one)
-{
-	size_t c = (size_t)d->info.c;
-
-	for (size_t i = 0; i < one; i += c)
-		for (size_t k = 0; k < c; k++)
-			x[i + k] = (v[i + k] - d->mean[k]) / d->std[k];
-}
-
-void dataset_gather(const struct dataset *d, float *x, int32_t *y, const uint32_t *index, int64_t first, int n)
-{
-	size_t one = (size_t)d->info.c * (size_t)d->info.h * (size_t)d->info.w;
-
-	for (int i = 0; i < n; i++) {
-		size_t at = index ? index[i] : (size_t)first + (size_t)i;
-
-		if (d->is_float)
-			gather_f32(d, x + (size_t)i * one, (const float *)d->values + at * one, one);
-		else
-			gather_u8(d, x + (size_t)i * one, (const uint8_t *)d->values + at * one, one);
-		y[i] = d->label[at];
-	}
 }

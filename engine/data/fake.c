@@ -28,6 +28,7 @@ int fake_read(struct raw_samples *raw, const struct data_spec *spec, struct err 
 	raw->h = spec->fake_shape[1];
 	raw->w = spec->fake_shape[2];
 	raw->is_float = true;
+	raw->classes = spec->fake_classes;
 	rc = raw_size(raw, &bytes, "fake data", e);
 	if (rc)
 		return rc;

@@ -6,12 +6,6 @@
 
 #define DROPPED (-1) /* the label of a sample whose class is not listed */
 
-/* What an error about labels names. */
-static const char *label_source(const struct data_spec *spec)
-{
-	return spec->kind == DATA_FAKE ? "fake data" : spec->labels;
-}
-
 static int by_value(const void *a, const void *b)
 {
 	int x = *(const int *)a;
@@ -64,7 +58,7 @@ static int renumber(struct raw_samples *raw, const struct data_spec *spec, struc
 	int32_t *position = malloc(DATA_MAX_CLASSES * sizeof(*position));
 
 	if (!position)
-		return err_set(e, ERR_NOMEM, "%s: out of memory", label_source(spec));
+		return err_set(e, ERR_NOMEM, "%s: out of memory", data_source(spec, true));
 	for (int i = 0; i < DATA_MAX_CLASSES; i++)
 		position[i] = DROPPED;
 	for (int i = 0; i < spec->n_classes; i++)
@@ -98,7 +92,7 @@ static int count_classes(struct tally *t, const struct raw_samples *raw, const s
 	t->count = calloc((size_t)t->n, sizeof(*t->count));
 	t->seen = calloc((size_t)t->n, sizeof(*t->seen));
 	if (!t->count || !t->seen)
-		return err_set(e, ERR_NOMEM, "%s: out of memory", label_source(spec));
+		return err_set(e, ERR_NOMEM, "%s: out of memory", data_source(spec, true));
 	for (int64_t i = 0; i < raw->n; i++)
 		if (raw->label[i] != DROPPED)
 			t->count[raw->label[i]]++;
@@ -108,7 +102,7 @@ static int count_classes(struct tally *t, const struct raw_samples *raw, const s
 /* A listed class must occur, and any class that occurs must have enough for the cuts. */
 static int check_counts(const struct tally *t, const struct data_spec *spec, struct err *e)
 {
-	const char *where = label_source(spec);
+	const char *where = data_source(spec, true);
 
 	for (int k = 0; k < t->n; k++) {
 		if (!t->count[k] && t->listed)
@@ -126,7 +120,7 @@ static int check_counts(const struct tally *t, const struct data_spec *spec, str
 /* Rules 2 to 4: moves the samples to keep to the front, in their order, and sets raw->n. */
 static void pick(struct raw_samples *raw, struct tally *t, const struct data_spec *spec)
 {
-	size_t one = (size_t)raw->c * (size_t)raw->h * (size_t)raw->w * (raw->is_float ? 4 : 1);
+	size_t one = raw->values ? (size_t)raw->c * (size_t)raw->h * (size_t)raw->w * (raw->is_float ? 4 : 1) : 0;
 	char *v = raw->values;
 	int64_t kept = 0;
 	int64_t all = 0;
@@ -140,7 +134,9 @@ static void pick(struct raw_samples *raw, struct tally *t, const struct data_spe
 		before = spec->per_class ? t->seen[k]++ : all++;
 		if (before < spec->offset || (spec->per_class && before - spec->offset >= spec->per_class))
 			continue;
-		if (kept < i)
+		if (raw->path)
+			raw->path[kept] = raw->path[i];
+		else if (kept < i)
 			memcpy(v + (size_t)kept * one, v + (size_t)i * one, one);
 		raw->label[kept++] = k;
 	}
@@ -149,7 +145,7 @@ static void pick(struct raw_samples *raw, struct tally *t, const struct data_spe
 
 int select_samples(struct raw_samples *raw, int *classes, const struct data_spec *spec, struct err *e)
 {
-	const char *where = label_source(spec);
+	const char *where = data_source(spec, true);
 	struct tally t = {0};
 	int64_t had = raw->n;
 	int rc;
@@ -164,7 +160,7 @@ int select_samples(struct raw_samples *raw, int *classes, const struct data_spec
 		rc = check_counts(&t, spec, e);
 	if (!rc) {
 		pick(raw, &t, spec);
-		*classes = spec->kind == DATA_FAKE && !spec->n_classes ? spec->fake_classes : t.n;
+		*classes = raw->classes && !spec->n_classes ? raw->classes : t.n;
 		if (!raw->n)
 			rc = err_set(e, ERR_DATA, "%s: no sample is left of %lld after offset %lld", where,
 				     (long long)had, (long long)spec->offset);

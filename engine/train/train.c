@@ -42,6 +42,7 @@ struct trial {
 	int32_t *label;  /* of a batch */
 	double *sample_loss;
 	uint8_t *sample_right;
+	void *scratch;    /* for augmentation */
 	uint8_t *correct; /* one bit a validation sample */
 	void *block;
 };
@@ -102,7 +103,7 @@ static int check_data(const struct trial_spec *s, int classes, struct err *e)
 			       (train->classes > val->classes ? train->classes : val->classes) - 1, classes);
 	if (train->n > UINT32_MAX || val->n > UINT32_MAX)
 		return err_set(e, ERR_DATA, "data: more than 2^32 samples");
-	return 0;
+	return dataset_same_classes(s->train, s->val, e);
 }
 
 /* The net and the optimizer as far as they need no memory. */
@@ -163,6 +164,7 @@ static void lay_out(struct trial *t, struct arena *a)
 	t->label = arena_take(a, most * sizeof(*t->label));
 	t->sample_loss = arena_take(a, most * sizeof(*t->sample_loss));
 	t->sample_right = arena_take(a, most);
+	t->scratch = arena_take(a, dataset_scratch(t->spec.train));
 	t->correct = arena_take(a, (n_val + 7) / 8);
 }
 
@@ -267,12 +269,14 @@ int trial_gradients(struct trial *t, const uint32_t *index, int n, double *loss,
 {
 	struct net *net = &t->net;
 	const struct batch_id id = {.seed = t->spec.seed, .epoch = (uint32_t)t->position.epoch, .sample = index};
+	const struct augment_draw draw = {t->spec.seed, (uint64_t)t->position.epoch, t->scratch};
 	const float *logits;
 	int rc = check_batch(t, n, e);
 
+	if (!rc)
+		rc = dataset_gather(t->spec.train, net_input(net), t->label, index, 0, n, &draw, e);
 	if (rc)
 		return rc;
-	dataset_gather(t->spec.train, net_input(net), t->label, index, 0, n);
 	logits = net_forward_train(net, n, &id);
 	cross_entropy(t->sample_loss, t->sample_right, net_logits_grad(net), logits, t->label, n, net->classes,
 		      (float)t->spec.hyper.label_smoothing);
@@ -358,7 +362,8 @@ static int train_steps(struct trial *t, enum trial_status *status, const atomic_
 }
 
 /* Loss and accuracy over a whole data set in eval mode; correct (may be NULL) gets a bit a sample. */
-static void evaluate(struct trial *t, const struct dataset *d, double *loss, double *acc, uint8_t *correct)
+static int evaluate(struct trial *t, const struct dataset *d, double *loss, double *acc, uint8_t *correct,
+		    struct err *e)
 {
 	const int64_t n = dataset_info(d)->n;
 	struct net *net = &t->net;
@@ -367,8 +372,10 @@ static void evaluate(struct trial *t, const struct dataset *d, double *loss, dou
 
 	for (int64_t at = 0; at < n; at += net->eval_batch) {
 		int now = n - at < net->eval_batch ? (int)(n - at) : net->eval_batch;
+		int rc = dataset_gather(d, net_eval_input(net), t->label, NULL, at, now, NULL, e);
 
-		dataset_gather(d, net_eval_input(net), t->label, NULL, at, now);
+		if (rc)
+			return rc;
 		cross_entropy(t->sample_loss, t->sample_right, NULL, net_forward_eval(net, now), t->label, now,
 			      net->classes, 0);
 		for (int i = 0; i < now; i++) {
@@ -380,14 +387,17 @@ static void evaluate(struct trial *t, const struct dataset *d, double *loss, dou
 	}
 	*loss = sum / (double)n;
 	*acc = (double)right / (double)n;
+	return 0;
 }
 
-static void evaluate_both(struct trial *t, struct epoch_row *row)
+static int evaluate_both(struct trial *t, struct epoch_row *row, struct err *e)
 {
+	int rc;
+
 	memset(t->correct, 0, ((size_t)dataset_info(t->spec.val)->n + 7) / 8);
 	net_fold(&t->net);
-	evaluate(t, t->spec.train, &row->train_eval_loss, &row->train_eval_acc, NULL);
-	evaluate(t, t->spec.val, &row->val_loss, &row->val_acc, t->correct);
+	rc = evaluate(t, t->spec.train, &row->train_eval_loss, &row->train_eval_acc, NULL, e);
+	return rc ? rc : evaluate(t, t->spec.val, &row->val_loss, &row->val_acc, t->correct, e);
 }
 
 /* |w - start| / |start| of group g; absolute where the start was all zero. */
@@ -476,9 +486,10 @@ int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *statu
 	};
 	fill_groups(t, row);
 	if (*status != TRIAL_DIVERGED) {
-		evaluate_both(t, row);
+		rc = evaluate_both(t, row, e);
 		row->eval_s = seconds() - began - row->train_s;
-		rc = check_movement(t, row, e);
+		if (!rc)
+			rc = check_movement(t, row, e);
 		if (!rc && !all_finite(t, row))
 			*status = TRIAL_DIVERGED;
 	}

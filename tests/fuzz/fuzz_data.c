@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		float *x = malloc(sizeof(float) << 20);
 		int32_t y;
 
-		dataset_gather(d, x, &y, NULL, dataset_info(d)->n - 1, 1);
+		dataset_gather(d, x, &y, NULL, dataset_info(d)->n - 1, 1, NULL, &e);
 		free(x);
 	}
 	dataset_free(d);

@@ -173,7 +173,7 @@ static void check_logits(const struct parity *p, const char *key, logits_fn logi
 
 	assert_non_null(x);
 	assert_non_null(got);
-	dataset_gather(p->data, x, y, index, 0, n);
+	assert_int_equal(dataset_gather(p->data, x, y, index, 0, n, NULL, NULL), 0);
 	logits(trial_net(p->trial), got, x, n);
 	check(p, key, got, (int64_t)n * pc->model.classes);
 	free(x);

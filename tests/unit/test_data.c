@@ -168,7 +168,7 @@ static void kept(const struct data_spec *spec, int n, const int *sample, const i
 
 	assert_int_equal(dataset_info(d)->n, n);
 	assert_int_equal(dataset_info(d)->classes, classes);
-	dataset_gather(d, x, y, NULL, 0, n);
+	assert_int_equal(dataset_gather(d, x, y, NULL, 0, n, NULL, NULL), 0);
 	for (int i = 0; i < n; i++) {
 		assert_int_equal(lrintf(x[4 * i] * 255), 10 * sample[i]);
 		assert_int_equal(lrintf(x[4 * i + 3] * 255), 10 * sample[i] + 3);
@@ -380,7 +380,7 @@ static void test_idx_four_dimensions(void **state)
 	assert_int_equal(dataset_info(d)->c, 3);
 	assert_int_equal(dataset_info(d)->h, 1);
 	assert_int_equal(dataset_info(d)->w, 2);
-	dataset_gather(d, x, &y, (uint32_t[]){1}, 0, 1);
+	assert_int_equal(dataset_gather(d, x, &y, (uint32_t[]){1}, 0, 1, NULL, NULL), 0);
 	for (int i = 0; i < 6; i++) {
 		float want = ((float)(20 * (6 + i)) / 255.0f - (float)s.mean[i % 3]) / (float)s.std[i % 3];
 
@@ -566,7 +566,7 @@ static void test_npy_uint8_in_all_versions(void **state)
 		float x[4];
 		int32_t y[2];
 
-		dataset_gather(d, x, y, NULL, 0, 2);
+		assert_int_equal(dataset_gather(d, x, y, NULL, 0, 2, NULL, NULL), 0);
 		for (int i = 0; i < 4; i++)
 			assert_true(x[i] == (float)four_bytes[i] / 255.0f);
 		assert_int_equal(y[0], 1);
@@ -596,7 +596,7 @@ static void test_npy_uint8_channels_last(void **state)
 	d = open_ok(&s);
 	assert_int_equal(dataset_info(d)->c, 3);
 	assert_int_equal(dataset_info(d)->w, 2);
-	dataset_gather(d, x, y, NULL, 0, 2);
+	assert_int_equal(dataset_gather(d, x, y, NULL, 0, 2, NULL, NULL), 0);
 	for (int i = 0; i < 12; i++)
 		assert_true(x[i] == (float)i / 255.0f);
 	dataset_free(d);
@@ -619,7 +619,7 @@ static void test_npy_float_becomes_channels_last(void **state)
 	s.mean = (double[]){0.1, 0.2, 0.3};
 	s.std = (double[]){0.5, 0.25, 0.3};
 	d = open_ok(&s);
-	dataset_gather(d, x, y, (uint32_t[]){1, 0}, 0, 2); /* in the order asked for */
+	assert_int_equal(dataset_gather(d, x, y, (uint32_t[]){1, 0}, 0, 2, NULL, NULL), 0); /* in the order asked for */
 	for (int i = 0; i < 2; i++)
 		for (int p = 0; p < 2; p++)
 			for (int k = 0; k < 3; k++) {
@@ -802,7 +802,7 @@ static void test_fake_shape_and_spread(void **state)
 	assert_int_equal(dataset_info(d)->h, 5);
 	assert_int_equal(dataset_info(d)->w, 4);
 	assert_int_equal(dataset_info(d)->classes, 10);
-	dataset_gather(d, x, y, NULL, 0, 500);
+	assert_int_equal(dataset_gather(d, x, y, NULL, 0, 500, NULL, NULL), 0);
 	for (int i = 0; i < 30000; i++) {
 		sum += x[i];
 		square += x[i] * x[i];
@@ -934,7 +934,7 @@ static void check_fashion(const char *images, const char *labels, int n, const i
 	assert_true(dataset_info(d)->bytes >= (size_t)n * 788);
 	assert_true(dataset_info(d)->bytes < (size_t)n * 788 + 4096);
 	assert_string_equal(dataset_info(d)->hash, dataset_info(again)->hash);
-	dataset_gather(d, x, y, NULL, 0, n);
+	assert_int_equal(dataset_gather(d, x, y, NULL, 0, n, NULL, NULL), 0);
 	for (int i = 0; i < n; i++)
 		assert_int_equal(y[i], i % 10);
 	for (int i = 0; i < 12; i++) {

@@ -364,7 +364,7 @@ static void saved_weights_load(void **state)
 	(void)state;
 	close(mkstemp(path));
 	set_up(&f, "resnet-slim");
-	dataset_gather(f.train, x, y, NULL, 0, 37);
+	assert_int_equal(dataset_gather(f.train, x, y, NULL, 0, 37, NULL, NULL), 0);
 	t = make(&f);
 	steps(t, 5);
 	net_logits(trial_net(t), a, x, 37);
@@ -390,6 +390,35 @@ static void saved_weights_load(void **state)
 	tear_down(&f);
 }
 
+/* With all rates 0 the weights stand still: augmentation shows in the running figures and nowhere else. */
+static void augments_in_training_alone(void **state)
+{
+	struct data_spec d = {.kind = DATA_FAKE, .fake_n = 37, .fake_classes = 4, .fake_shape = {2, 12, 12}};
+	struct epoch_row plain[3] = {0}, a[3] = {0}, b[3] = {0};
+	struct dataset *augmented;
+	struct fixture f;
+	struct err e;
+
+	(void)state;
+	set_up(&f, "mlp");
+	f.spec.group_lr[0] = f.spec.group_lr[1] = 0;
+	run_whole(&f, plain);
+	d.augment = (struct augment_spec){.crop_pad = 2, .hflip = 0.5};
+	assert_int_equal(dataset_open(&augmented, &d, &e), 0);
+	f.spec.train = augmented;
+	run_whole(&f, a);
+	run_whole(&f, b);
+	assert_memory_equal(a, b, sizeof(a));
+	for (int i = 0; i < 3; i++) {
+		assert_true(a[i].train_loss != plain[i].train_loss);
+		assert_true(a[i].train_eval_loss == plain[i].train_eval_loss);
+		assert_true(a[i].val_loss == plain[i].val_loss);
+	}
+	assert_true(a[0].train_loss != a[1].train_loss); /* drawn anew each epoch */
+	dataset_free(augmented);
+	tear_down(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -398,6 +427,7 @@ int main(void)
 		cmocka_unit_test(diverges_as_a_state),        cmocka_unit_test(group_that_cannot_move_is_told),
 		cmocka_unit_test(memory_is_known_beforehand), cmocka_unit_test(bad_specs_are_named),
 		cmocka_unit_test(saved_weights_load),         cmocka_unit_test(interrupted_anywhere),
+		cmocka_unit_test(augments_in_training_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
