@@ -249,6 +249,29 @@ static int read_constant(struct load *l, const struct node *key, const struct no
 	return rc;
 }
 
+/* ---- what only the report looks at: no trial's key has it ---- */
+
+static int read_at_train_acc(struct load *l, void *obj, const struct node *key, const struct node *value)
+{
+	double v = 0;
+	char shown[NODE_SHOWN];
+	int rc = node_number(value, key->text, &v, l->e);
+
+	(void)obj;
+	if (!rc && !(v > 0 && v < 1))
+		rc = node_error(value, l->e, "at_train_acc is %s; expected a fraction above 0 and below 1",
+				node_shown(value, shown));
+	l->s->at_train_acc = v;
+	return rc;
+}
+
+static int read_report(struct load *l, void *obj, const struct node *key, const struct node *value)
+{
+	static const struct rule of_report[] = {{"at_train_acc", read_at_train_acc, false}};
+
+	return load_map(l, value, key->text, of_report, COUNT(of_report), obj);
+}
+
 /* ---- the top level ---- */
 
 /* In the order in which they need each other: a default metric goal from its name, seeds before their count. */
@@ -263,6 +286,7 @@ static const struct rule rules[] = {
 	{"seeds", read_seeds, false},
 	{"exclude", load_exclude, false},
 	{"baseline", read_baseline, false},
+	{"report", read_report, false},
 	/* read apart, before and after these */
 	{"model", ignore, true},
 	{"groups", ignore, false},
@@ -322,6 +346,7 @@ static void set_defaults(struct load *l)
 		l->base.group_lr[g] = l->base.group_weight_decay[g] = NAN;
 	strcpy(l->s->metric, metric_name(METRIC_val_acc));
 	l->s->goal = GOAL_MAXIMIZE;
+	l->s->at_train_acc = 0.9;
 }
 
 static int load_tree(struct load *l)

@@ -64,6 +64,7 @@ struct study {
 	struct column *column;
 	char metric[COLUMN_NAME_MAX]; /* default val_acc */
 	enum goal goal;               /* default maximize for *_acc, else minimize */
+	double at_train_acc;          /* `report: {at_train_acc}`: gaps are also told where train_eval_acc is this */
 	int n_constraints;
 	struct constraint *constraint;
 	int n_seeds; /* `repeats`, or the length of `seeds` */

@@ -284,6 +284,17 @@ static json_t *groups_schema(void)
 	return described(o, "parameter groups; the last whose pattern matches a tensor has it");
 }
 
+static json_t *report_schema(void)
+{
+	json_t *acc =
+		json_pack("{sssisisf}", "type", "number", "exclusiveMinimum", 0, "exclusiveMaximum", 1, "default", 0.9);
+
+	return closed(json_pack("{so}", "at_train_acc",
+				described(acc, "clean train accuracy at which gaps are compared, beside the last and "
+					       "the best epoch")),
+		      "what only the report looks at");
+}
+
 static void add_sections(json_t *p)
 {
 	json_t *name = type("string", "names the run directory; default: the file's name");
@@ -308,6 +319,7 @@ static void add_sections(json_t *p)
 			    described(json_pack("{sss{sssi}sisb}", "type", "array", "items", "type", "integer",
 						"minimum", 0, "minItems", 1, "uniqueItems", 1),
 				      "instead of repeats"));
+	json_object_set_new(p, "report", report_schema());
 	json_object_set_new(p, "parameters", parameters_schema());
 	json_object_set_new(p, "linked", ref("linked"));
 	json_object_set_new(p, "exclude",

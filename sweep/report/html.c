@@ -283,7 +283,7 @@ static void cell_row(FILE *out, const struct summary *s, int cell)
 		estimate_cell(out, &c->metric[shown[i].metric], shown[i].scale, shown[i].digits);
 	if (s->results->study->n_constraints)
 		meets_cell(out, s, cell);
-	difference_cell(out, &c->to_baseline[DIFF_GAP]);
+	difference_cell(out, &c->to_baseline[DIFF_GAP].d);
 	marks_cell(out, s, cell);
 	fputs("</tr>\n", out);
 }

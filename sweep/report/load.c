@@ -33,6 +33,7 @@ int loaded_init(struct loaded *l, const char *dir, struct err *e)
 	if (!rc)
 		rc = results_init(&l->results, &l->study, e);
 	l->results.manifest = m;
+	l->results.store = &l->store;
 	for (int i = 0; !rc && i < l->results.n_trials; i++)
 		rc = load_trial(l, i, &kc, e);
 	if (rc)

@@ -79,6 +79,37 @@ double results_metric(const struct results *r, int trial, int i, int metric)
 	return metric_value(&row, metric);
 }
 
+static double between(double a, double b, double part)
+{
+	return a + part * (b - a);
+}
+
+struct at_acc results_at_train_acc(const struct results *r, int trial, double acc)
+{
+	struct epoch_row before;
+	struct epoch_row row;
+	double part;
+
+	for (int i = 0; i < r->trial[trial].n_rows; i++) {
+		results_row(r, trial, i, &row);
+		if (!(row.train_eval_acc >= acc)) {
+			before = row;
+			continue;
+		}
+		if (i == 0 && row.train_eval_acc > acc)
+			break;
+		if (i == 0 || isnan(before.train_eval_acc))
+			before = row;
+		part = row.train_eval_acc > before.train_eval_acc
+			       ? (acc - before.train_eval_acc) / (row.train_eval_acc - before.train_eval_acc)
+			       : 0;
+		return (struct at_acc){between(before.epoch, row.epoch, part),
+				       acc - between(before.val_acc, row.val_acc, part),
+				       between(before.val_acc, row.val_acc, part)};
+	}
+	return (struct at_acc){NAN, NAN, NAN};
+}
+
 static double metric_slot(void *ctx, int slot)
 {
 	return ((const double *)ctx)[slot];

@@ -26,6 +26,7 @@ struct result_trial {
 struct results {
 	const struct study *study;       /* the caller's */
 	const struct manifest *manifest; /* the caller's; NULL if unknown */
+	const struct store *store;       /* the caller's, for correct.bits; NULL: in memory only */
 	int n_trials;                    /* cells x seeds; trial number = cell * n_seeds + repeat */
 	struct result_trial *trial;
 };
@@ -40,6 +41,16 @@ int results_set_rows(struct results *r, int trial, const struct epoch_row *row, 
 void results_row(const struct results *r, int trial, int i, struct epoch_row *row);
 /* A metric in row i. */
 double results_metric(const struct results *r, int trial, int i, int metric);
+
+/*
+ * Where the clean train accuracy first reaches `acc`, between the two epochs around it: linear in the epoch, so that a
+ * fast learner is compared with a slow one at equal training accuracy. All NAN if it never does, or if the first epoch
+ * is already above (what it was before is not known).
+ */
+struct at_acc {
+	double epoch, gap, val_acc;
+};
+struct at_acc results_at_train_acc(const struct results *r, int trial, double acc);
 
 /* Whether the metrics meet every constraint of the study; one that is NAN meets none that names it. */
 bool results_meet(const struct study *s, const double metric[N_METRICS]);

@@ -2,6 +2,7 @@
 #include "sweep/report/summary.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,37 @@ static void count_states(struct cell_summary *c, const struct result_trial *t, i
 		c->n_open += state == STATE_WAITING || state == STATE_RUNNING;
 	}
 	c->met_share = c->n + c->n_diverged ? (double)met / (c->n + c->n_diverged) : NAN;
+	c->met_ci = wilson95(met, c->n + c->n_diverged);
+}
+
+static struct estimate gap_at_best(const struct results *r, int cell, struct quantiles *q)
+{
+	const struct result_trial *t = trials_of(r, cell);
+	int n = 0;
+
+	for (int i = 0; i < r->study->n_seeds; i++)
+		if (result_complete(&t[i]) && t[i].best >= 0)
+			q->x[n++] = results_metric(r, (int)(&t[i] - r->trial), t[i].best, METRIC_gap);
+	return estimate(q, n);
+}
+
+static void at_equal_accuracy(struct cell_summary *c, const struct results *r, int cell, struct quantiles *q)
+{
+	const struct result_trial *t = trials_of(r, cell);
+
+	for (int figure = 0; figure < 2; figure++) {
+		int n = 0;
+
+		for (int i = 0; i < r->study->n_seeds; i++) {
+			struct at_acc at = {NAN, NAN, NAN};
+
+			if (result_complete(&t[i]))
+				at = results_at_train_acc(r, (int)(&t[i] - r->trial), r->study->at_train_acc);
+			if (!isnan(at.gap))
+				q->x[n++] = figure ? at.val_acc : at.gap;
+		}
+		*(figure ? &c->at_val_acc : &c->at_gap) = estimate(q, n);
+	}
 }
 
 static void summarize_cell(struct cell_summary *c, const struct results *r, int cell, struct quantiles *q)
@@ -68,34 +100,80 @@ static void summarize_cell(struct cell_summary *c, const struct results *r, int 
 		c->metric[m] = estimate(q, n);
 		mean[m] = c->metric[m].mean;
 	}
+	c->best_gap = gap_at_best(r, cell, q);
+	at_equal_accuracy(c, r, cell, q);
 	c->feasible = c->n > 0 && c->n_diverged == 0 && results_meet(r->study, mean);
 }
 
-static struct estimate paired(const struct results *r, int a, int b, int metric, struct quantiles *q)
+static struct difference paired(const struct results *r, int a, int b, int metric, struct quantiles *q)
 {
-	const struct result_trial *ta = trials_of(r, a);
-	const struct result_trial *tb = trials_of(r, b);
+	struct difference diff = {.holm = NAN};
 	int n = 0;
 
-	for (int i = 0; i < r->study->n_seeds; i++)
-		if (result_complete(&ta[i]) && result_complete(&tb[i]))
-			q->x[n++] = last_metric(r, &ta[i], metric) - last_metric(r, &tb[i], metric);
-	return estimate(q, n);
+	for (int i = 0; a >= 0 && b >= 0 && i < r->study->n_seeds; i++) {
+		const struct result_trial *ta = trials_of(r, a) + i;
+		const struct result_trial *tb = trials_of(r, b) + i;
+
+		if (result_complete(ta) && result_complete(tb))
+			q->x[n++] = last_metric(r, ta, metric) - last_metric(r, tb, metric);
+	}
+	diff.d = estimate(q, n);
+	diff.p = a == b ? NAN : paired_p(&diff.d); /* with itself there is nothing to test */
+	return diff;
 }
 
-static void pair_cells(struct summary *s, struct quantiles *q)
+/* Holm's correction over one difference of every cell; p and adjusted have room for all cells. */
+static int correct(struct summary *s, size_t offset, double *p, double *adjusted)
+{
+	int n = s->results->study->n_cells;
+	char *first = (char *)s->cell + offset;
+
+	for (int i = 0; i < n; i++)
+		p[i] = ((struct difference *)(void *)(first + (size_t)i * sizeof(*s->cell)))->p;
+	if (holm(adjusted, p, n))
+		return -1;
+	for (int i = 0; i < n; i++)
+		((struct difference *)(void *)(first + (size_t)i * sizeof(*s->cell)))->holm = adjusted[i];
+	return 0;
+}
+
+static int correct_all(struct summary *s)
+{
+	double *p = calloc((size_t)s->results->study->n_cells * 2 + 1, sizeof(*p));
+	double *adjusted = p ? p + s->results->study->n_cells : NULL;
+	int rc = p ? 0 : -1;
+
+	for (size_t d = 0; d < N_DIFFS && !rc; d++) {
+		rc = correct(s, offsetof(struct cell_summary, to_baseline) + d * sizeof(struct difference), p,
+			     adjusted);
+		if (!rc)
+			rc = correct(s, offsetof(struct cell_summary, to_best) + d * sizeof(struct difference), p,
+				     adjusted);
+	}
+	if (!rc)
+		rc = correct(s, offsetof(struct cell_summary, metric_to_best), p, adjusted);
+	free(p);
+	return rc;
+}
+
+static int pair_cells(struct summary *s, struct quantiles *q)
 {
 	static const int metric[N_DIFFS] = {[DIFF_GAP] = METRIC_gap, [DIFF_VAL_ACC] = METRIC_val_acc};
-	const struct estimate none = estimate_of(NULL, 0, NAN);
 
 	for (int i = 0; i < s->results->study->n_cells; i++) {
 		struct cell_summary *c = &s->cell[i];
 
 		for (int d = 0; d < N_DIFFS; d++) {
-			c->to_baseline[d] = s->baseline < 0 ? none : paired(s->results, i, s->baseline, metric[d], q);
-			c->to_best[d] = s->best < 0 ? none : paired(s->results, i, s->best, metric[d], q);
+			c->to_baseline[d] = paired(s->results, i, s->baseline, metric[d], q);
+			c->to_best[d] = paired(s->results, i, s->best, metric[d], q);
 		}
+		c->metric_to_best = paired(s->results, i, s->best, s->metric, q);
 	}
+	if (correct_all(s))
+		return -1;
+	for (int i = 0; i < s->results->study->n_cells; i++)
+		s->cell[i].like_best = i == s->best || s->cell[i].metric_to_best.holm > 0.05;
+	return 0;
 }
 
 /* The best cell of a rank: 2 feasible, 1 complete and never diverged, 0 some repeat complete. */
@@ -136,6 +214,7 @@ int summary_init(struct summary *s, const struct results *r, struct err *e)
 	struct quantiles q = {calloc((size_t)st->n_seeds + 1, sizeof(double)),
 			      calloc((size_t)st->n_seeds + 1, sizeof(double))};
 	int metric = metric_find(st->metric);
+	bool done = false;
 
 	*s = (struct summary){.results = r, .baseline = -1, .best = -1, .maximize = st->goal == GOAL_MAXIMIZE};
 	s->metric = metric < 0 ? METRIC_val_acc : metric;
@@ -144,13 +223,13 @@ int summary_init(struct summary *s, const struct results *r, struct err *e)
 		for (int i = 0; i < st->n_cells; i++)
 			summarize_cell(&s->cell[i], r, i, &q);
 		choose(s);
-		pair_cells(s, &q);
+		done = !pair_cells(s, &q);
 		for (int i = 0; i < r->n_trials; i++)
 			s->by_state[r->trial[i].end.state]++;
 	}
 	free(q.of_n);
 	free(q.x);
-	if (s->cell && q.of_n && q.x)
+	if (done)
 		return 0;
 	summary_release(s);
 	return err_set(e, ERR_NOMEM, "out of memory for %d cells", st->n_cells);

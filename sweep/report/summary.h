@@ -8,21 +8,37 @@
  * - The best cell is the feasible one with the best mean of the study's metric, the first in ties; if no cell is
  *   feasible, the best of all cells with a complete repeat (without diverged ones, if there is such), and `none_meets`.
  * - Differences are paired: the mean over seeds of (this cell - that cell), where both completed that seed.
+ * - A cell is like the best (like_best) if it is the best, or if the paired t test of the study's metric between the
+ *   two, corrected by Holm over all cells, does not tell them apart at 5 %. A cell with fewer than two common repeats
+ *   is not in the group: nothing is known of it. The best is chosen by the same figures, so the test is a little too
+ *   eager to tell cells from it; few repeats make it far too reluctant.
  */
 #ifndef SWEEP_REPORT_SUMMARY_H
 #define SWEEP_REPORT_SUMMARY_H
 
+#include "sweep/report/infer.h"
 #include "sweep/report/results.h"
 #include "sweep/report/stats.h"
 
 enum { DIFF_GAP, DIFF_VAL_ACC, N_DIFFS };
 
+/* A paired difference and what a paired t test says of it (infer.h). */
+struct difference {
+	struct estimate d;
+	double p, holm; /* holm: corrected over the differences of one figure between all cells and the same cell */
+};
+
 struct cell_summary {
 	int n, n_diverged, n_failed, n_pruned, n_open; /* repeats: complete, ...; open = waiting or running */
 	struct estimate metric[N_METRICS];
-	double met_share; /* NAN if no repeat completed or diverged */
+	struct estimate best_gap;           /* the gap at each repeat's epoch of the best val_acc */
+	struct estimate at_gap, at_val_acc; /* at equal training accuracy (results_at_train_acc); n may be less */
+	double met_share;                   /* NAN if no repeat completed or diverged */
+	struct interval met_ci;             /* Wilson's, 95 % */
 	bool feasible;
-	struct estimate to_baseline[N_DIFFS], to_best[N_DIFFS];
+	struct difference to_baseline[N_DIFFS], to_best[N_DIFFS];
+	struct difference metric_to_best; /* of the study's metric */
+	bool like_best;
 };
 
 struct summary {

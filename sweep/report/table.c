@@ -10,6 +10,8 @@
 
 #include "sweep/base/csv.h"
 #include "engine/base/file.h"
+#include "sweep/report/effects.h"
+#include "sweep/report/images.h"
 
 /* A column name made of parts, as one field. */
 static void head(struct csv_row *row, const char *prefix, const char *name, const char *suffix)
@@ -75,6 +77,7 @@ static void trial_line(struct csv_row *row, const struct results *r, int i)
 	const struct result_trial *t = &r->trial[i];
 	bool figures = ended_with_figures(t);
 	int best = figures ? t->best : -1;
+	struct at_acc at = {NAN, NAN, NAN};
 
 	csv_int(row, i);
 	csv_text(row, t->key);
@@ -87,6 +90,11 @@ static void trial_line(struct csv_row *row, const struct results *r, int i)
 	csv_maybe(row, best < 0 ? NAN : best_epoch(r, i, best));
 	metrics(row, r, i, best);
 	csv_maybe(row, figures ? t->met && t->end.state == STATE_COMPLETE : NAN);
+	if (figures)
+		at = results_at_train_acc(r, i, r->study->at_train_acc);
+	csv_maybe(row, at.epoch);
+	csv_maybe(row, at.gap);
+	csv_maybe(row, at.val_acc);
 	csv_end(row);
 }
 
@@ -101,7 +109,7 @@ void table_trials(FILE *out, const struct results *r)
 	csv_text(&row, "best_epoch");
 	for (int m = 0; m < N_METRICS; m++)
 		head(&row, "best_", metric_name(m), "");
-	csv_text(&row, "constraints_met");
+	HEAD_WORDS(&row, "constraints_met", "at_train_acc_epoch", "at_train_acc_gap", "at_train_acc_val_acc");
 	csv_end(&row);
 	for (int i = 0; i < r->n_trials; i++)
 		trial_line(&row, r, i);
@@ -148,32 +156,52 @@ static const char *const diff_head[2][N_DIFFS] = {
 	{[DIFF_GAP] = "gap_minus_best", [DIFF_VAL_ACC] = "val_acc_minus_best"},
 };
 
-static void head_cells(struct csv_row *row, const struct study *s)
+static void head_estimate(struct csv_row *row, const char *name)
 {
 	static const char *const part[] = {"_mean", "_sd", "_ci95_lo", "_ci95_hi"};
-	static const char *const diff_part[] = {"_mean", "_ci95_lo", "_ci95_hi"};
+
+	for (int i = 0; i < 4; i++)
+		head(row, "", name, part[i]);
+}
+
+static void put_estimate(struct csv_row *row, const struct estimate *v)
+{
+	csv_maybe(row, v->mean);
+	csv_maybe(row, v->sd);
+	csv_maybe(row, v->lo);
+	csv_maybe(row, v->hi);
+}
+
+static void head_cells(struct csv_row *row, const struct study *s)
+{
+	static const char *const diff_part[] = {"_mean", "_ci95_lo", "_ci95_hi", "_p", "_p_holm"};
 
 	csv_text(row, "cell");
 	head_params(row, s);
 	HEAD_WORDS(row, "n", "n_diverged", "n_failed");
 	for (int m = 0; m < N_METRICS; m++)
-		for (int i = 0; i < 4; i++)
-			head(row, "", metric_name(m), part[i]);
-	csv_text(row, "constraints_met_share");
+		head_estimate(row, metric_name(m));
+	HEAD_WORDS(row, "constraints_met_share", "constraints_met_ci95_lo", "constraints_met_ci95_hi");
 	for (int to = 0; to < 2; to++)
 		for (int d = 0; d < N_DIFFS; d++)
-			for (int i = 0; i < 3; i++)
+			for (int i = 0; i < 5; i++)
 				head(row, "", diff_head[to][d], diff_part[i]);
-	HEAD_WORDS(row, "baseline", "best", "feasible");
+	HEAD_WORDS(row, "baseline", "best", "feasible", "like_best");
+	head_estimate(row, "best_gap");
+	HEAD_WORDS(row, "at_train_acc", "at_train_acc_n");
+	head_estimate(row, "at_train_acc_gap");
+	head_estimate(row, "at_train_acc_val_acc");
 	csv_end(row);
 }
 
-static void differences(struct csv_row *row, const struct estimate d[N_DIFFS])
+static void differences(struct csv_row *row, const struct difference diff[N_DIFFS])
 {
 	for (int i = 0; i < N_DIFFS; i++) {
-		csv_maybe(row, d[i].mean);
-		csv_maybe(row, d[i].lo);
-		csv_maybe(row, d[i].hi);
+		csv_maybe(row, diff[i].d.mean);
+		csv_maybe(row, diff[i].d.lo);
+		csv_maybe(row, diff[i].d.hi);
+		csv_maybe(row, diff[i].p);
+		csv_maybe(row, diff[i].holm);
 	}
 }
 
@@ -186,18 +214,22 @@ static void cell_line(struct csv_row *row, const struct summary *s, int i)
 	csv_int(row, c->n);
 	csv_int(row, c->n_diverged);
 	csv_int(row, c->n_failed);
-	for (int m = 0; m < N_METRICS; m++) {
-		csv_maybe(row, c->metric[m].mean);
-		csv_maybe(row, c->metric[m].sd);
-		csv_maybe(row, c->metric[m].lo);
-		csv_maybe(row, c->metric[m].hi);
-	}
+	for (int m = 0; m < N_METRICS; m++)
+		put_estimate(row, &c->metric[m]);
 	csv_maybe(row, c->met_share);
+	csv_maybe(row, c->met_ci.lo);
+	csv_maybe(row, c->met_ci.hi);
 	differences(row, c->to_baseline);
 	differences(row, c->to_best);
 	csv_int(row, i == s->baseline);
 	csv_int(row, i == s->best);
 	csv_int(row, c->feasible);
+	csv_int(row, c->like_best);
+	put_estimate(row, &c->best_gap);
+	csv_num(row, s->results->study->at_train_acc);
+	csv_int(row, c->at_gap.n);
+	put_estimate(row, &c->at_gap);
+	put_estimate(row, &c->at_val_acc);
 	csv_end(row);
 }
 
@@ -272,10 +304,11 @@ static FILE *open_table(char temp[PATH_MAX], char path[PATH_MAX], const char *di
 
 int tables_write(const char *dir, const struct summary *s, struct err *e)
 {
-	static const char *const name[] = {"trials.csv", "epochs.csv", "cells.csv", "timings.csv"};
+	static const char *const name[] = {"trials.csv",  "epochs.csv", "cells.csv",
+					   "effects.csv", "images.csv", "timings.csv"};
 	int rc = 0;
 
-	for (int i = 0; i < 4 && !rc; i++) {
+	for (int i = 0; i < 6 && !rc; i++) {
 		char temp[PATH_MAX];
 		char path[PATH_MAX];
 		FILE *f = open_table(temp, path, dir, name[i], e);
@@ -288,6 +321,10 @@ int tables_write(const char *dir, const struct summary *s, struct err *e)
 			table_epochs(f, s->results);
 		else if (i == 2)
 			table_cells(f, s);
+		else if (i == 3)
+			table_effects(f, s);
+		else if (i == 4)
+			table_images(f, s);
 		else
 			table_timings(f, s->results);
 		rc = close_table(f, temp, path, e);

@@ -176,6 +176,23 @@ void trial_record_release(struct trial_record *r)
 	r->n_rows = 0;
 }
 
+uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits)
+{
+	struct err ignored;
+	char path[4096];
+	char *bytes = NULL;
+	size_t n;
+
+	if (n_bits <= 0 || trial_path(st, path, key, "correct.bits", &ignored) || access(path, R_OK) ||
+	    file_read(&bytes, &n, path, (size_t)n_bits / 8 + 1, &ignored))
+		return NULL;
+	if (n != (size_t)(n_bits + 7) / 8) {
+		free(bytes);
+		return NULL;
+	}
+	return (uint8_t *)bytes;
+}
+
 /* Do the first rows of epochs.csv still read as they did when the checkpoint was written? */
 static bool rows_still_stand(const struct store *st, const char *key, const struct checkpoint_head *head)
 {

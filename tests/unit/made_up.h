@@ -54,6 +54,7 @@ static inline void made_study(struct made_up *m, int n_seeds)
 	m->column[2].field = field_find(hyper_fields, n_hyper_fields, "optimizer");
 	strcpy(s->metric, "val_acc");
 	s->goal = GOAL_MAXIMIZE;
+	s->at_train_acc = 0.8;
 	s->n_constraints = 2;
 	s->constraint = m->constraint;
 	strcpy(m->constraint[0].text, "val_acc > 0.85");

@@ -720,6 +720,8 @@ static void refuses_links_exclusions_and_baselines(void **state)
 		 "(((((((((((((((((((((((((((((((((((((((((0.123456789))))))))))))))))))))))))))))))))"
 		 ")))))))))']",
 		 "3:15: a constraint of 103 characters; expected at most 95"},
+		{"report: {at_train_acc: 1}", "3:24: at_train_acc is '1'; expected a fraction above 0 and below 1"},
+		{"report: {at_train_ac: 0.5}", "3:10: unknown key 'at_train_ac'; did you mean 'at_train_acc'?"},
 		{"baseline: 3", "3:11: baseline is '3'; expected a map"},
 		{"baseline: {momentun: 3}", "3:12: unknown key 'momentun'; did you mean 'momentum'?"},
 		{"baseline: {momentum: x}", "3:22: momentum is 'x'; expected a number"},

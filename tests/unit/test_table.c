@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "sweep/base/csv.h"
+#include "sweep/report/effects.h"
 #include "sweep/report/table.h"
 #include "tests/unit/made_up.h"
 
@@ -265,6 +266,93 @@ static void times_and_hosts_stay_out_of_the_compared_tables(void **state)
 	made_release(&b);
 }
 
+static void differences_are_tested_and_corrected(void **state)
+{
+	struct made_up m;
+	struct csv_table t;
+	double p;
+
+	(void)state;
+	made_sweep(&m);
+	t = parsed(&m, NULL);
+	p = num(&t, 2,
+		"val_acc_minus_baseline_p"); /* .09 .091 .092: t = .091 / (.001 / sqrt 3), 2 degrees of freedom */
+	assert_true(fabs(p - t_two_sided(0.091 / (0.001 / sqrt(3)), 2)) < 1e-9);
+	assert_true(num(&t, 2, "val_acc_minus_baseline_p_holm") >= p);
+	assert_string_equal(at(&t, 0, "val_acc_minus_baseline_p"), "");
+	assert_string_equal(at(&t, 2, "like_best"), "1");
+	assert_string_equal(at(&t, 0, "like_best"), "0");
+	assert_string_equal(at(&t, 5, "like_best"), "0"); /* nothing is known of it */
+	assert_true(fabs(num(&t, 2, "constraints_met_ci95_lo") - wilson95(3, 3).lo) < 1e-12);
+	csv_release(&t);
+	made_release(&m);
+}
+
+static void gaps_are_told_at_three_places(void **state)
+{
+	struct epoch_row row[3] = {made_row(1, 0.7, 0.66), made_row(2, 0.9, 0.76), made_row(3, 0.95, 0.75)};
+	struct epoch_row above[1] = {made_row(1, 0.9, 0.7)};
+	struct epoch_row never[1] = {made_row(1, 0.79, 0.7)};
+	struct epoch_row exact[1] = {made_row(1, 0.8, 0.7)};
+	struct made_up m;
+	struct csv_table t;
+
+	(void)state;
+	made_study(&m, 1);
+	for (int i = 0; i < 4; i++)
+		made_cell(&m, OPTIM_SGD, 0.1, 0.1 + i, false);
+	made_trial(&m, 0, 0, STATE_COMPLETE, row, 3);
+	made_trial(&m, 1, 0, STATE_COMPLETE, above, 1);
+	made_trial(&m, 2, 0, STATE_COMPLETE, never, 1);
+	made_trial(&m, 3, 0, STATE_COMPLETE, exact, 1);
+	made_summary(&m);
+	t = parsed(&m, NULL);
+	assert_true(fabs(num(&t, 0, "gap_mean") - 0.2) < 1e-12);
+	assert_true(fabs(num(&t, 0, "best_gap_mean") - 0.14) < 1e-12);
+	assert_true(fabs(num(&t, 0, "at_train_acc_gap_mean") - 0.09) < 1e-12); /* 0.8 is half way from .7 to .9 */
+	assert_string_equal(at(&t, 1, "at_train_acc_gap_mean"), "");
+	assert_string_equal(at(&t, 2, "at_train_acc_n"), "0");
+	assert_true(fabs(num(&t, 3, "at_train_acc_gap_mean") - 0.1) < 1e-12);
+	csv_release(&t);
+	t = parsed(&m, table_trials);
+	assert_true(fabs(num(&t, 0, "at_train_acc_epoch") - 1.5) < 1e-12);
+	assert_true(fabs(num(&t, 0, "at_train_acc_val_acc") - 0.71) < 1e-12);
+	assert_true(num(&t, 3, "at_train_acc_epoch") == 1);
+	csv_release(&t);
+	made_release(&m);
+}
+
+/* sgd: 2 x 3 rates, of which 0.3 has a hole; adam: one rate each way. */
+static void effects_leave_out_rates_with_holes(void **state)
+{
+	const double x[] = {0, 0.1};
+	const double y[] = {0.01, 0.1, 0.3};
+	struct effects f[EFFECTS_MAX];
+	char name[EFFECT_NAME_MAX];
+	struct made_up m;
+
+	(void)state;
+	made_study(&m, 2);
+	for (int i = 0; i < 6; i++)
+		made_cell(&m, OPTIM_SGD, x[i / 3], y[i % 3], false);
+	made_cell(&m, OPTIM_ADAM, 0, 0.01, false);
+	for (int i = 0; i < 7; i++)
+		for (int k = 0; k < 2 && i != 5; k++)
+			complete(&m, i, k, 0.9, 0.8 - 0.1 * (i / 3) - 0.03 * (i % 3 == 1) + 0.01 * k);
+	made_summary(&m);
+	assert_int_equal(effects_of(f, &m.summary), 2);
+	assert_int_equal(f[0].metric, METRIC_gap);
+	assert_int_equal(f[0].dropped, 1);
+	assert_true(f[0].n_x == 2 && f[0].n_y == 2 && f[0].anova.error_df == 4);
+	/* 4 cells of 2: the backbone's rate moves the gap by .1, the classifier's by .03, nothing together */
+	assert_true(fabs(f[0].anova.effect[0].ss - 8 * 0.05 * 0.05) < 1e-12);
+	assert_true(fabs(f[0].anova.effect[1].ss - 8 * 0.015 * 0.015) < 1e-12);
+	assert_true(f[0].anova.effect[2].ss < 1e-12);
+	assert_true(fabs(f[0].anova.error_ss - 4 * 2 * 0.005 * 0.005) < 1e-12);
+	assert_string_equal(effect_name(name, &m.study, 3), "backbone_lr x classifier_lr");
+	made_release(&m);
+}
+
 static void hostile_names_are_quoted_in_the_header(void **state)
 {
 	struct made_up m;
@@ -331,6 +419,9 @@ int main(void)
 		cmocka_unit_test(nothing_finished_is_said),
 		cmocka_unit_test(epochs_stand_in_order_with_each_groups_figures),
 		cmocka_unit_test(times_and_hosts_stay_out_of_the_compared_tables),
+		cmocka_unit_test(differences_are_tested_and_corrected),
+		cmocka_unit_test(gaps_are_told_at_three_places),
+		cmocka_unit_test(effects_leave_out_rates_with_holes),
 		cmocka_unit_test(hostile_names_are_quoted_in_the_header),
 		cmocka_unit_test(rates_read_as_people_write_them),
 		cmocka_unit_test(the_terminal_table_has_the_exercises_form),
