@@ -107,11 +107,21 @@ static void forward_node(struct net *net, struct node *n, int images, const stru
 	}
 }
 
+void net_forward_nodes(struct net *net, int first, int end, int n, const struct batch_id *id)
+{
+	for (int i = first; i < end; i++)
+		forward_node(net, &net->node[i], n, id);
+}
+
+float *net_logits_out(struct net *net)
+{
+	return net->node[net->n_nodes - 1].out;
+}
+
 const float *net_forward_train(struct net *net, int n, const struct batch_id *id)
 {
-	for (int i = 1; i < net->n_nodes; i++)
-		forward_node(net, &net->node[i], n, id);
-	return net->node[net->n_nodes - 1].out;
+	net_forward_nodes(net, 1, net->n_nodes, n, id);
+	return net_logits_out(net);
 }
 
 /* ---- backward ---- */
@@ -265,11 +275,21 @@ static void eval_node(struct net *net, struct node *n, int images)
 	}
 }
 
+void net_forward_eval_nodes(struct net *net, int first, int end, int n)
+{
+	for (int i = first; i < end; i++)
+		eval_node(net, &net->node[i], n);
+}
+
+float *net_eval_logits_out(struct net *net)
+{
+	return net->node[net->n_nodes - 1].eval_out;
+}
+
 const float *net_forward_eval(struct net *net, int n)
 {
-	for (int i = 1; i < net->n_nodes; i++)
-		eval_node(net, &net->node[i], n);
-	return net->node[net->n_nodes - 1].eval_out;
+	net_forward_eval_nodes(net, 1, net->n_nodes, n);
+	return net_eval_logits_out(net);
 }
 
 /* ---- for tests ---- */

@@ -66,6 +66,7 @@ struct node {
 	float *eval_out;                /* evaluation: [eval_batch][h][w][c]; NULL where folded into the next node */
 	uint8_t *mask, *eval_mask;      /* OP_DROPOUT: kept elements; OP_MAXPOOL: where the maximum was */
 	float *saved_mean, *saved_rstd; /* OP_BN: the batch's, for the backward pass */
+	float *own_out, *own_eval_out;  /* while out and eval_out are another net's (net_borrow()); else NULL */
 };
 
 struct net {
@@ -132,6 +133,24 @@ void net_backward(struct net *net, int n);
 /* Eval mode: first net_fold(), which writes BatchNorm-folded weights over the gradients; then any number of batches. */
 void net_fold(struct net *net);
 const float *net_forward_eval(struct net *net, int n);
+
+/* Parts of the two forward passes: nodes first .. end-1, which read the maps of those before them. */
+void net_forward_nodes(struct net *net, int first, int end, int n, const struct batch_id *id);
+void net_forward_eval_nodes(struct net *net, int first, int end, int n);
+float *net_logits_out(struct net *net);      /* of the last net_forward_nodes() to the end */
+float *net_eval_logits_out(struct net *net); /* of the last net_forward_eval_nodes() to the end */
+
+/* --- sharing (share.c) -------------------------------------------------------------------------------------- */
+
+/*
+ * Nets of one model and batch size whose first `prefix` nodes hold equal, untrained tensors: only the leader runs these
+ * nodes. net_borrow() makes the maps that nodes from `prefix` on read from before it point into the leader, in training and
+ * in evaluation; they stand there from the leader's run of its prefix until it runs on itself. net_give_back() undoes it.
+ */
+void net_borrow(struct net *net, const struct net *leader, int prefix);
+void net_give_back(struct net *net);
+/* The running statistics below `prefix`, which only the leader has moved. */
+void net_copy_statistics(struct net *net, const struct net *leader, int prefix);
 
 /* For tests: logits of images given as [n][h][w][c]; in train mode n <= batch and no dropout. */
 void net_logits(struct net *net, float *logits, const float *x, int n);
