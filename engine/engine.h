@@ -157,12 +157,13 @@ const struct tensor *weights_find(const struct weights *w, const char *name); /*
 
 /* ---- what a trial is made from ---------------------------------------------------------------------------- */
 
-/* The members of the two .def files, each a double, int or double[2]. */
+/* The members of the two .def files, each a double, int or array of double. */
 #define REAL(name, def, min, max, help)        double name;
 #define INT(name, def, min, max, help)         int name;
 #define BOOL(name, def, help)                  int name;
 #define ENUM(name, def, names, help)           int name;
 #define PAIR(name, def0, def1, min, max, help) double name[2];
+#define LIST(name, max, help)                  double name[FIELD_VALUES];
 struct hyper {
 #include "engine/train/hyper.def"
 };
@@ -175,13 +176,49 @@ struct model_spec {
 #undef BOOL
 #undef ENUM
 #undef PAIR
+#undef LIST
 extern const struct field hyper_fields[], model_fields[];
 extern const int n_hyper_fields, n_model_fields;
 
-enum optimizer { OPTIM_SGD, OPTIM_ADAM, OPTIM_ADAMW }; /* the order of hyper.def's words */
+/* In the order of hyper.def's words. */
+enum optimizer {
+	OPTIM_SGD,
+	OPTIM_ADAM,
+	OPTIM_ADAMW,
+	OPTIM_RMSPROP,
+	OPTIM_ADAGRAD,
+	OPTIM_ADADELTA,
+	OPTIM_ADAMAX,
+	OPTIM_NADAM,
+	OPTIM_RADAM,
+};
+enum schedule {
+	SCHEDULE_CONSTANT,
+	SCHEDULE_STEP,
+	SCHEDULE_MULTISTEP,
+	SCHEDULE_EXPONENTIAL,
+	SCHEDULE_COSINE,
+	SCHEDULE_COSINE_WARM_RESTARTS,
+	SCHEDULE_LINEAR,
+	SCHEDULE_POLYNOMIAL,
+	SCHEDULE_ONECYCLE,
+	SCHEDULE_PLATEAU,
+};
+enum schedule_unit { UNIT_AUTO, UNIT_EPOCH, UNIT_STEP };
 
-/* Puts the optimizer's own default wherever a NAN stands (weight_decay). */
+/* Puts the optimizer's or schedule's own default wherever a NAN stands (lr, eps, weight_decay, gamma), and the
+ * schedule's unit where it is auto. */
 void hyper_resolve(struct hyper *h);
+/* Whether a setting matters to h's optimizer and schedule (momentum does not to Adam). */
+bool hyper_applies(const struct field *f, const struct hyper *h);
+/* The defaults that a run with h's optimizer and schedule has, resolved. */
+void hyper_plain(struct hyper *plain, const struct hyper *h);
+/* Rate of group g if it has none of its own: lr_slice's spread over the groups, else lr. */
+double hyper_group_lr(const struct hyper *h, int g, int n_groups);
+/* The epoch (from 0) in which group g is trained first, as freeze_epochs and unfreeze_every say. */
+int hyper_thaw_epoch(const struct hyper *h, int g, int n_groups);
+/* Whether momentum, or the first beta, follows the one-cycle schedule. */
+bool hyper_cycles_momentum(const struct hyper *h);
 /* Rules between settings (nesterov needs momentum, ...): 0, or ERR_CONFIG with a message that names the setting. */
 int hyper_check(const struct hyper *h, struct err *e);
 
@@ -203,7 +240,7 @@ struct trial_spec {
 	struct hyper hyper;
 	int n_groups;
 	const struct group_spec *groups;
-	double group_lr[ENGINE_MAX_GROUPS];           /* NAN: hyper.lr; 0 freezes the group */
+	double group_lr[ENGINE_MAX_GROUPS];           /* NAN: hyper_group_lr(); 0 freezes the group */
 	double group_weight_decay[ENGINE_MAX_GROUPS]; /* NAN: hyper.weight_decay */
 	uint64_t seed;                                /* new tensors' start values, order of samples, dropout */
 };
@@ -211,8 +248,8 @@ struct trial_spec {
 /* ---- running one ------------------------------------------------------------------------------------------- */
 
 struct group_row {
-	double lr;           /* the rate in force in this epoch */
-	double grad_norm;    /* mean over steps of the L2 norm of the group's gradient; NAN if frozen (not computed) */
+	double lr;        /* the rate in force at the epoch's last step (layer_decay's factors apart); 0 if frozen */
+	double grad_norm; /* mean over steps of the L2 norm of the group's gradient, before clipping; NAN if frozen */
 	double update_ratio; /* mean over steps of |update| / |weights|; 0 if frozen */
 	double drift;        /* after the epoch: |w - start| / |start| (L2), start = pretrained or initial values */
 };

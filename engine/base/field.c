@@ -15,12 +15,18 @@ const struct field *field_find(const struct field *table, int n, const char *nam
 
 void field_defaults(const struct field *table, int n, void *obj)
 {
-	for (int i = 0; i < n; i++) {
-		if (table[i].kind == FIELD_PAIR)
-			field_set_pair(&table[i], obj, table[i].def[0], table[i].def[1]);
-		else
-			field_set(&table[i], obj, table[i].def[0]);
-	}
+	for (int i = 0; i < n; i++)
+		field_write(&table[i], obj, (const double[FIELD_VALUES]){table[i].def[0], table[i].def[1]});
+}
+
+int field_has_word(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = strstr(words, word); n && at; at = strstr(at + n, word))
+		if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
+			return 1;
+	return 0;
 }
 
 int field_enum_index(const struct field *f, const char *word)
@@ -49,34 +55,60 @@ void field_enum_word(const struct field *f, int i, char *out, size_t size)
 	snprintf(out, size, "%.*s", (int)strcspn(at, " "), at);
 }
 
-double field_get(const struct field *f, const void *obj)
+int field_count(const struct field *f)
+{
+	return f->kind == FIELD_LIST ? FIELD_VALUES : f->kind == FIELD_PAIR ? 2 : 1;
+}
+
+static int is_whole(const struct field *f)
+{
+	return f->kind == FIELD_INT || f->kind == FIELD_BOOL || f->kind == FIELD_ENUM;
+}
+
+void field_read(const struct field *f, const void *obj, double v[FIELD_VALUES])
 {
 	const char *at = (const char *)obj + f->offset;
 
-	return f->kind == FIELD_REAL ? *(const double *)at : (double)*(const int *)at;
+	memset(v, 0, FIELD_VALUES * sizeof(v[0]));
+	if (is_whole(f))
+		v[0] = *(const int *)at;
+	else
+		memcpy(v, at, (size_t)field_count(f) * sizeof(v[0]));
+}
+
+void field_write(const struct field *f, void *obj, const double v[FIELD_VALUES])
+{
+	char *at = (char *)obj + f->offset;
+
+	if (is_whole(f))
+		*(int *)at = (int)lrint(v[0]);
+	else
+		memcpy(at, v, (size_t)field_count(f) * sizeof(v[0]));
+}
+
+double field_get(const struct field *f, const void *obj)
+{
+	double v[FIELD_VALUES];
+
+	field_read(f, obj, v);
+	return v[0];
 }
 
 void field_set(const struct field *f, void *obj, double value)
 {
-	char *at = (char *)obj + f->offset;
-
-	if (f->kind == FIELD_REAL)
-		*(double *)at = value;
-	else
-		*(int *)at = (int)lrint(value);
+	field_write(f, obj, (const double[FIELD_VALUES]){value});
 }
 
-const double *field_pair(const struct field *f, const void *obj)
+int field_same(const struct field *f, const void *a, const void *b)
 {
-	return (const double *)((const char *)obj + f->offset);
-}
+	double va[FIELD_VALUES], vb[FIELD_VALUES];
 
-void field_set_pair(const struct field *f, void *obj, double a, double b)
-{
-	double *at = (double *)((char *)obj + f->offset);
-
-	at[0] = a;
-	at[1] = b;
+	field_read(f, a, va);
+	field_read(f, b, vb);
+	for (int i = 0; i < FIELD_VALUES; i++)
+		if (va[i] != vb[i] && !(isnan(va[i]) && isnan(vb[i])))
+			return 0;
+	return 1;
 }
 
 int field_in_range(const struct field *f, double value)

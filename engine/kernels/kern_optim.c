@@ -1,35 +1,6 @@
-/* kern_optim.c - optimizer steps and distances, see kernels.h */
+/* kern_optim.c - steps of SGD and Adam, distances, see kernels.h */
+#include "engine/kernels/kern_step.h"
 #include "engine/kernels/kern_table.h"
-#include "engine/kernels/kern_vec.h"
-
-#include <math.h>
-#if defined(KERN_avx512) || defined(KERN_avx2)
-#include <immintrin.h>
-#endif
-
-/* Sums are kept in float vectors over a block, then added up in double. */
-enum { BLOCK = 4096 };
-
-struct sums {
-	vf grad2, update2, weight2;
-};
-
-static void add_sums(struct step_sums *to, const struct sums *s)
-{
-	to->grad2 += vf_sum(s->grad2);
-	to->update2 += vf_sum(s->update2);
-	to->weight2 += vf_sum(s->weight2);
-}
-
-KERN_INLINE vf count_step(struct sums *s, vf w, vf w_new, vf g)
-{
-	vf moved = w_new - w;
-
-	s->grad2 += g * g;
-	s->update2 += moved * moved;
-	s->weight2 += w * w;
-	return w_new;
-}
 
 struct sgd {
 	float lr, momentum, fresh, weight_decay; /* fresh: 1 - dampening */
@@ -92,31 +63,6 @@ static void sgd(float *w, float *buf, const float *g, int64_t n, float lr, float
 struct adam {
 	float beta1, fresh1, beta2, fresh2, eps, step_size, sqrt_bc2, l2, keep; /* keep: 1 - lr * decoupled decay */
 };
-
-/* By the instruction and not lane by lane where there is one: of a loop over 16 lanes gcc 12 at -O2 -fno-math-errno made
- * code that left the weight decay out in some of them (tests/parity: adam-decay). */
-KERN_INLINE vf vf_sqrt(vf x)
-{
-#if defined(KERN_avx512)
-	return (vf)_mm512_sqrt_ps((__m512)x);
-#elif defined(KERN_avx2)
-	return (vf)_mm256_sqrt_ps((__m256)x);
-#else
-	vf r = x;
-
-	KERN_UNROLL
-	for (int i = 0; i < VL; i++)
-		r[i] = sqrtf(x[i]);
-	return r;
-#endif
-}
-
-KERN_INLINE vf vf_max_nan(vf a, vf b)
-{
-	vi take = (vi)(b > a) | (vi)(b != b);
-
-	return (vf)(((vi)b & take) | ((vi)a & ~take));
-}
 
 /* torch/optim/adam.py, _single_tensor_adam; *m, *v, *vmax in and out */
 KERN_INLINE vf adam_vector(struct sums *s, const struct adam *o, vf w, vf g, vf *m, vf *v, vf *vmax)
@@ -231,4 +177,14 @@ static void distance(double *diff2, double *norm2, const float *a, const float *
 	*norm2 = n2;
 }
 
-const struct kern_optim_table KERN_NAME(kern_optim_) = {sgd, adam, distance};
+static void scale(float *x, float by, int64_t n)
+{
+	int64_t i = 0;
+
+	for (; i + VL <= n; i += VL)
+		vf_store(x + i, vf_load(x + i) * by);
+	for (; i < n; i++)
+		x[i] *= by;
+}
+
+const struct kern_optim_table KERN_NAME(kern_optim_) = {sgd, adam, distance, scale};

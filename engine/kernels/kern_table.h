@@ -66,6 +66,22 @@ struct kern_optim_table {
 		     double beta2, double eps, double weight_decay, bool decoupled, int64_t step,
 		     struct step_sums *sums);
 	void (*distance)(double *diff2, double *norm2, const float *a, const float *b, int64_t n);
+	void (*scale)(float *x, float by, int64_t n);
+};
+
+struct kern_rules_table {
+	void (*rmsprop)(float *w, float *v, float *mean, float *buf, const float *g, int64_t n, double lr, double alpha,
+			double eps, double momentum, double weight_decay, struct step_sums *sums);
+	void (*adagrad)(float *w, float *sum, const float *g, int64_t n, double lr, double eps, double weight_decay,
+			struct step_sums *sums);
+	void (*adadelta)(float *w, float *v, float *moved, const float *g, int64_t n, double lr, double rho, double eps,
+			 double weight_decay, struct step_sums *sums);
+	void (*adamax)(float *w, float *m, float *top, const float *g, int64_t n, double lr, double beta1, double beta2,
+		       double eps, double weight_decay, int64_t step, struct step_sums *sums);
+	void (*nadam)(float *w, float *m, float *v, const float *g, int64_t n, double lr_g, double lr_m, double beta1,
+		      double beta2, double eps, double weight_decay, int64_t step, struct step_sums *sums);
+	void (*radam)(float *w, float *m, float *v, const float *g, int64_t n, double lr, double beta1, double beta2,
+		      double eps, double weight_decay, int64_t step, struct step_sums *sums);
 };
 
 #define KERN_TABLES(isa)                                             \
@@ -75,6 +91,7 @@ struct kern_optim_table {
 	extern const struct kern_norm_table kern_norm_##isa;         \
 	extern const struct kern_pool_table kern_pool_##isa;         \
 	extern const struct kern_act_table kern_act_##isa;           \
+	extern const struct kern_rules_table kern_rules_##isa;       \
 	extern const struct kern_optim_table kern_optim_##isa
 
 KERN_TABLES(baseline);

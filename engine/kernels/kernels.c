@@ -16,12 +16,13 @@ struct isa {
 	const struct kern_pool_table *pool;
 	const struct kern_act_table *act;
 	const struct kern_optim_table *optim;
+	const struct kern_rules_table *rules;
 };
 
 #define ISA(isa)                                                                                                     \
 	{                                                                                                            \
 #isa, &kern_conv_##isa, &kern_wgrad_##isa, &kern_winograd_##isa, &kern_norm_##isa, &kern_pool_##isa, \
-			&kern_act_##isa, &kern_optim_##isa                                                           \
+			&kern_act_##isa, &kern_optim_##isa, &kern_rules_##isa                                        \
 	}
 /* Best first. */
 static const struct isa isas[] = {
@@ -218,4 +219,45 @@ void adam_step(float *w, float *m, float *v, float *vmax, const float *g, int64_
 void distance_sums(double *diff2, double *norm2, const float *a, const float *b, int64_t n)
 {
 	use->optim->distance(diff2, norm2, a, b, n);
+}
+
+void rmsprop_step(float *w, float *v, float *mean, float *buf, const float *g, int64_t n, double lr, double alpha,
+		  double eps, double momentum, double weight_decay, struct step_sums *sums)
+{
+	use->rules->rmsprop(w, v, mean, buf, g, n, lr, alpha, eps, momentum, weight_decay, sums);
+}
+
+void adagrad_step(float *w, float *sum, const float *g, int64_t n, double lr, double eps, double weight_decay,
+		  struct step_sums *sums)
+{
+	use->rules->adagrad(w, sum, g, n, lr, eps, weight_decay, sums);
+}
+
+void adadelta_step(float *w, float *v, float *moved, const float *g, int64_t n, double lr, double rho, double eps,
+		   double weight_decay, struct step_sums *sums)
+{
+	use->rules->adadelta(w, v, moved, g, n, lr, rho, eps, weight_decay, sums);
+}
+
+void adamax_step(float *w, float *m, float *top, const float *g, int64_t n, double lr, double beta1, double beta2,
+		 double eps, double weight_decay, int64_t step, struct step_sums *sums)
+{
+	use->rules->adamax(w, m, top, g, n, lr, beta1, beta2, eps, weight_decay, step, sums);
+}
+
+void nadam_step(float *w, float *m, float *v, const float *g, int64_t n, double lr_g, double lr_m, double beta1,
+		double beta2, double eps, double weight_decay, int64_t step, struct step_sums *sums)
+{
+	use->rules->nadam(w, m, v, g, n, lr_g, lr_m, beta1, beta2, eps, weight_decay, step, sums);
+}
+
+void radam_step(float *w, float *m, float *v, const float *g, int64_t n, double lr, double beta1, double beta2,
+		double eps, double weight_decay, int64_t step, struct step_sums *sums)
+{
+	use->rules->radam(w, m, v, g, n, lr, beta1, beta2, eps, weight_decay, step, sums);
+}
+
+void scale_floats(float *x, float by, int64_t n)
+{
+	use->optim->scale(x, by, n);
 }

@@ -141,6 +141,27 @@ void sgd_step(float *w, float *buf, const float *g, int64_t n, float lr, float m
  * are computed in double from betas as PyTorch's single-tensor code does; eps is added after sqrt(v)/sqrt(bc2). */
 void adam_step(float *w, float *m, float *v, float *vmax, const float *g, int64_t n, double lr, double beta1,
 	       double beta2, double eps, double weight_decay, bool decoupled, int64_t step, struct step_sums *sums);
+/* torch.optim.RMSprop: v the average square, mean the average gradient (NULL unless centered), buf the momentum's buffer
+ * (NULL without). */
+void rmsprop_step(float *w, float *v, float *mean, float *buf, const float *g, int64_t n, double lr, double alpha,
+		  double eps, double momentum, double weight_decay, struct step_sums *sums);
+/* torch.optim.Adagrad: lr is after lr_decay. */
+void adagrad_step(float *w, float *sum, const float *g, int64_t n, double lr, double eps, double weight_decay,
+		  struct step_sums *sums);
+/* torch.optim.Adadelta: v and moved are the average squares of gradients and of updates. */
+void adadelta_step(float *w, float *v, float *moved, const float *g, int64_t n, double lr, double rho, double eps,
+		   double weight_decay, struct step_sums *sums);
+/* torch.optim.Adamax: top is the decayed maximum of |g| + eps. */
+void adamax_step(float *w, float *m, float *top, const float *g, int64_t n, double lr, double beta1, double beta2,
+		 double eps, double weight_decay, int64_t step, struct step_sums *sums);
+/* torch.optim.NAdam: lr_g and lr_m are the two rates that its momentum schedule gives to the gradient and to m. */
+void nadam_step(float *w, float *m, float *v, const float *g, int64_t n, double lr_g, double lr_m, double beta1,
+		double beta2, double eps, double weight_decay, int64_t step, struct step_sums *sums);
+/* torch.optim.RAdam */
+void radam_step(float *w, float *m, float *v, const float *g, int64_t n, double lr, double beta1, double beta2,
+		double eps, double weight_decay, int64_t step, struct step_sums *sums);
+/* x *= by */
+void scale_floats(float *x, float by, int64_t n);
 /* Sum of (a - b)^2, and of b^2, in double. */
 void distance_sums(double *diff2, double *norm2, const float *a, const float *b, int64_t n);
 

@@ -37,10 +37,11 @@ struct param {
 	bool is_buffer;
 	int flat_c, flat_hw; /* linear after a flattened map: its channels and pixels; else 0 */
 	enum init init;
-	int fan;      /* in or out, as init says */
-	size_t at;    /* floats from net->w (and from net->g) */
-	int group;    /* -1 for a buffer */
-	bool trained; /* net_set_trained() */
+	int fan;         /* in or out, as init says */
+	size_t at;       /* floats from net->w (and from net->g) */
+	int group;       /* -1 for a buffer */
+	bool trained;    /* net_set_trained() */
+	double lr_scale; /* of its group's rate (groups_scale_layers()) */
 };
 
 enum op { OP_INPUT, OP_CONV, OP_BN, OP_RELU, OP_MAXPOOL, OP_GAP, OP_DROPOUT, OP_LINEAR };
@@ -63,6 +64,7 @@ struct node {
 	bool needs_grad;                /* something trained lies at or below it */
 	bool add_to_in, add_to_add;     /* a later node has already written that gradient: add to it */
 	float *out, *grad;              /* training: [batch][h][w][c]; grad NULL if not needed */
+	float *grad_at;                 /* where grad lies when it is needed */
 	float *eval_out;                /* evaluation: [eval_batch][h][w][c]; NULL where folded into the next node */
 	uint8_t *mask, *eval_mask;      /* OP_DROPOUT: kept elements; OP_MAXPOOL: where the maximum was */
 	float *saved_mean, *saved_rstd; /* OP_BN: the batch's, for the backward pass */
@@ -104,6 +106,8 @@ void net_set_trained(struct net *net, const bool *trained);
 
 /* Takes everything from the arena; walk it twice (arena.h). Also picks eval_batch. */
 void net_place(struct net *net, struct arena *a, int batch);
+/* Once placed: other groups are trained from now on. None but those that net_set_trained() named before net_place(). */
+void net_change_trained(struct net *net, const bool *trained);
 
 /* --- tensors (params.c) ------------------------------------------------------------------------------------- */
 

@@ -216,7 +216,7 @@ static void set_training_pointers(struct net *net, const struct plan *plan, floa
 		struct node *n = &net->node[i];
 
 		n->out = region + plan->life[KIND_OUT][i].at;
-		n->grad = n->needs_grad ? region + plan->life[KIND_GRAD][i].at : NULL;
+		n->grad = n->grad_at = n->needs_grad ? region + plan->life[KIND_GRAD][i].at : NULL;
 		n->mask = (uint8_t *)(region + plan->life[KIND_MASK][i].at);
 	}
 }
@@ -263,4 +263,17 @@ void net_place(struct net *net, struct arena *a, int batch)
 		return;
 	set_training_pointers(net, &plan, region);
 	set_evaluation_pointers(net, &eval_plan, region);
+}
+
+/* With fewer groups trained no buffer is needed longer than it was planned for. */
+void net_change_trained(struct net *net, const bool *trained)
+{
+	net_set_trained(net, trained);
+	set_adding(net);
+	for (int i = 0; i < net->n_nodes; i++) {
+		struct node *n = &net->node[i];
+
+		assert(!n->needs_grad || n->grad_at);
+		n->grad = n->needs_grad ? n->grad_at : NULL;
+	}
 }

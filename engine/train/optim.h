@@ -1,25 +1,37 @@
 /*
- * optim.h - one optimizer step over all trained tensors of a net, group by group (torch.optim's SGD, Adam, AdamW).
+ * optim.h - one optimizer step over all trained tensors of a net, group by group (torch.optim's first-order rules).
  */
 #ifndef ENGINE_TRAIN_OPTIM_H
 #define ENGINE_TRAIN_OPTIM_H
 
 #include "engine/net/net.h"
 
-struct optim {
-	const struct hyper *hyper;
-	double lr[ENGINE_MAX_GROUPS]; /* in force; 0: the group is frozen */
-	double weight_decay[ENGINE_MAX_GROUPS];
-	float *state[3]; /* flat runs beside net->w: momentum buffer or m, v, vmax; NULL if unused */
+#define OPTIM_MAX_RUNS 3
+
+/* What an optimizer keeps of a group beside its runs. Part of a trial's state: fixed-width members only. */
+struct optim_group {
+	int64_t steps;     /* taken by this group: fewer than others where it was frozen at first */
+	double mu_product; /* NAdam's, after those steps */
 };
 
-/* How many flat runs of n_trainable floats the optimizer keeps (0..3). */
+struct optim {
+	const struct hyper *hyper;
+	double momentum;              /* in force: momentum, or the first beta */
+	double lr[ENGINE_MAX_GROUPS]; /* in force; a tensor's is this times its lr_scale */
+	double weight_decay[ENGINE_MAX_GROUPS];
+	struct optim_group group[ENGINE_MAX_GROUPS];
+	float *state[OPTIM_MAX_RUNS]; /* flat runs beside net->w, see optim.c; NULL if unused */
+};
+
+/* How many flat runs of n_trainable floats the optimizer keeps (0 .. OPTIM_MAX_RUNS). */
 int optim_runs(const struct hyper *h);
+/* Start values of all that the optimizer keeps: n_trainable floats a run. */
+void optim_start(struct optim *o, size_t n_trainable);
 
 /*
- * Step number `step` (from 1; the same for every group). Adds each group's |gradient| to grad_norm[] and
- * |update| / |weights| to update_ratio[] (L2 over the group's tensors; frozen groups are left alone).
+ * One step. Adds each group's |gradient| (before clipping) to grad_norm[] and |update| / |weights| to update_ratio[] (L2
+ * over the group's trained tensors; frozen groups are left alone). With clip_grad_norm the gradients are scaled first.
  */
-void optim_step(struct optim *o, struct net *net, int64_t step, double *grad_norm, double *update_ratio);
+void optim_step(struct optim *o, struct net *net, double *grad_norm, double *update_ratio);
 
 #endif

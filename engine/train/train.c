@@ -3,7 +3,6 @@
  */
 #include "engine/train/train.h"
 
-#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +10,9 @@
 
 #include "engine/base/rng.h"
 #include "engine/data/data.h"
+#include "engine/train/groups.h"
 #include "engine/train/optim.h"
+#include "engine/train/schedule.h"
 
 /* Where a run stands between two steps. Part of the state block: fixed-width members only. */
 struct position {
@@ -21,13 +22,16 @@ struct position {
 	int64_t right; /* running sums of the current epoch */
 	double loss;
 	double grad_norm[ENGINE_MAX_GROUPS], update_ratio[ENGINE_MAX_GROUPS];
+	int64_t rated[ENGINE_MAX_GROUPS]; /* optimizer steps with a rate above 0, in all */
+	struct plateau plateau;
 };
 
-#define STATE_MAGIC 0x31657461745370ull
+#define STATE_MAGIC 0x32657461745370ull
 
 struct state_head {
 	uint64_t magic, floats;
 	struct position position;
+	struct optim_group group[ENGINE_MAX_GROUPS];
 };
 
 struct trial {
@@ -36,10 +40,12 @@ struct trial {
 	struct net net;
 	struct optim optim;
 	struct position position;
-	float *start;    /* trainable tensors as they began, for drift */
-	uint32_t *order; /* this epoch's order of the training samples */
-	int64_t ordered; /* for which epoch (+1) order stands; 0: none */
-	int32_t *label;  /* of a batch */
+	double lr[ENGINE_MAX_GROUPS];    /* each group's own, before schedules; 0: never trained */
+	bool trained[ENGINE_MAX_GROUPS]; /* now */
+	float *start;                    /* trainable tensors as they began, for drift */
+	uint32_t *order;                 /* this epoch's order of the training samples */
+	int64_t ordered;                 /* for which epoch (+1) order stands; 0: none */
+	int32_t *label;                  /* of a batch */
 	double *sample_loss;
 	uint8_t *sample_right;
 	void *scratch;    /* for augmentation */
@@ -54,40 +60,9 @@ struct net *trial_net(struct trial *t)
 
 /* ---- making one ---- */
 
-static bool matches(const struct group_spec *g, const char *name)
-{
-	for (int i = 0; i < g->n_patterns; i++)
-		if (!fnmatch(g->patterns[i], name, 0))
-			return true;
-	return false;
-}
-
-/* Every parameter to the last group that matches it; every group must get one. */
-static int assign_groups(struct net *net, const struct trial_spec *s, struct err *e)
-{
-	int members[ENGINE_MAX_GROUPS] = {0};
-
-	for (int i = 0; i < net->n_params; i++) {
-		struct param *p = &net->param[i];
-
-		if (p->is_buffer)
-			continue;
-		for (int g = 0; g < s->n_groups; g++)
-			if (matches(&s->groups[g], p->name))
-				p->group = g;
-		if (p->group < 0)
-			return err_set(e, ERR_CONFIG, "groups: no group matches tensor '%s'", p->name);
-		members[p->group]++;
-	}
-	for (int g = 0; g < s->n_groups; g++)
-		if (!members[g])
-			return err_set(e, ERR_CONFIG, "groups: no tensor is left for group '%s'", s->groups[g].name);
-	return 0;
-}
-
 static double group_lr(const struct trial_spec *s, int g)
 {
-	return isnan(s->group_lr[g]) ? s->hyper.lr : s->group_lr[g];
+	return isnan(s->group_lr[g]) ? hyper_group_lr(&s->hyper, g, s->n_groups) : s->group_lr[g];
 }
 
 static int check_data(const struct trial_spec *s, int classes, struct err *e)
@@ -111,7 +86,6 @@ static int prepare(struct trial *t, const struct trial_spec *s, struct err *e)
 {
 	const struct dataset_info *train = dataset_info(s->train);
 	int classes = s->model->classes ? s->model->classes : train->classes;
-	bool trained[ENGINE_MAX_GROUPS] = {false};
 	int rc;
 
 	*t = (struct trial){.spec = *s, .model = *s->model};
@@ -124,19 +98,22 @@ static int prepare(struct trial *t, const struct trial_spec *s, struct err *e)
 		rc = net_build(&t->net, &t->model, train->c, train->h, train->w, classes, (float)t->spec.hyper.dropout,
 			       e);
 	if (!rc)
-		rc = assign_groups(&t->net, s, e);
+		rc = groups_assign(&t->net, s, e);
 	if (rc)
 		return rc;
 	t->net.freeze_bn = t->spec.hyper.freeze_bn;
+	groups_scale_layers(&t->net, t->spec.hyper.layer_decay);
 	t->optim.hyper = &t->spec.hyper;
 	for (int g = 0; g < s->n_groups; g++) {
 		double decay = s->group_weight_decay[g];
 
-		t->optim.lr[g] = group_lr(s, g);
+		t->lr[g] = group_lr(&t->spec, g);
 		t->optim.weight_decay[g] = isnan(decay) ? t->spec.hyper.weight_decay : decay;
-		trained[g] = t->optim.lr[g] > 0;
+		/* once: memory is laid out for all that will ever be trained */
+		t->trained[g] = t->lr[g] > 0 && hyper_thaw_epoch(&t->spec.hyper, g, s->n_groups) < t->spec.hyper.epochs;
 	}
-	net_set_trained(&t->net, trained);
+	net_set_trained(&t->net, t->trained);
+	plateau_start(&t->position.plateau, t->lr);
 	return 0;
 }
 
@@ -156,7 +133,7 @@ static void lay_out(struct trial *t, struct arena *a)
 	size_t most;
 
 	net_place(net, a, batch_of(t));
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < OPTIM_MAX_RUNS; i++)
 		t->optim.state[i] = i < runs ? arena_floats(a, net->n_trainable) : NULL;
 	t->start = arena_floats(a, net->n_trainable);
 	t->order = arena_take(a, n_train * sizeof(*t->order));
@@ -176,6 +153,7 @@ static int load_start(struct trial *t, struct err *e)
 	if (t->spec.weights)
 		rc = net_load(&t->net, t->spec.weights, t->model.head_keep ? NULL : model_head(t->model.arch), e);
 	memcpy(t->start, t->net.w, t->net.n_trainable * sizeof(float));
+	optim_start(&t->optim, t->net.n_trainable);
 	return rc;
 }
 
@@ -265,6 +243,41 @@ static int check_batch(const struct trial *t, int n, struct err *e)
 	return 0;
 }
 
+static int64_t steps_per_epoch(const struct trial *t)
+{
+	return (dataset_info(t->spec.train)->n + t->net.batch - 1) / t->net.batch;
+}
+
+/* The groups that are trained in that step of the run, and their rates. */
+static void set_rates(struct trial *t, int64_t step)
+{
+	const struct hyper *h = &t->spec.hyper;
+	const int64_t per_epoch = steps_per_epoch(t);
+	bool trained[ENGINE_MAX_GROUPS] = {false};
+
+	for (int g = 0; g < t->spec.n_groups; g++) {
+		double base = h->schedule == SCHEDULE_PLATEAU ? t->position.plateau.lr[g] : t->lr[g];
+
+		trained[g] = t->lr[g] > 0 && step / per_epoch >= hyper_thaw_epoch(h, g, t->spec.n_groups);
+		t->optim.lr[g] = schedule_lr(h, base, step, per_epoch);
+	}
+	t->optim.momentum = schedule_momentum(h, step, per_epoch);
+	if (!memcmp(trained, t->trained, sizeof(trained)))
+		return;
+	memcpy(t->trained, trained, sizeof(trained));
+	net_change_trained(&t->net, trained);
+}
+
+double trial_rate(const struct trial *t, int g)
+{
+	return t->trained[g] ? t->optim.lr[g] : 0;
+}
+
+double trial_momentum(const struct trial *t)
+{
+	return t->optim.momentum;
+}
+
 int trial_gradients(struct trial *t, const uint32_t *index, int n, double *loss, struct err *e)
 {
 	struct net *net = &t->net;
@@ -277,6 +290,7 @@ int trial_gradients(struct trial *t, const uint32_t *index, int n, double *loss,
 		rc = dataset_gather(t->spec.train, net_input(net), t->label, index, 0, n, &draw, e);
 	if (rc)
 		return rc;
+	set_rates(t, t->position.steps);
 	logits = net_forward_train(net, n, &id);
 	cross_entropy(t->sample_loss, t->sample_right, net_logits_grad(net), logits, t->label, n, net->classes,
 		      (float)t->spec.hyper.label_smoothing);
@@ -294,7 +308,9 @@ int trial_step(struct trial *t, const uint32_t *index, int n, double *loss, stru
 	if (rc)
 		return rc;
 	t->position.steps++;
-	optim_step(&t->optim, &t->net, t->position.steps, t->position.grad_norm, t->position.update_ratio);
+	optim_step(&t->optim, &t->net, t->position.grad_norm, t->position.update_ratio);
+	for (int g = 0; g < t->spec.n_groups; g++)
+		t->position.rated[g] += trial_rate(t, g) > 0;
 	return 0;
 }
 
@@ -424,29 +440,27 @@ static void fill_groups(const struct trial *t, struct epoch_row *row)
 	const struct position *p = &t->position;
 
 	for (int g = 0; g < t->spec.n_groups; g++) {
-		bool frozen = t->optim.lr[g] == 0;
-
 		row->group[g] = (struct group_row){
-			.lr = t->optim.lr[g],
-			.grad_norm = frozen ? NAN : p->grad_norm[g] / (double)p->step,
+			.lr = trial_rate(t, g),
+			.grad_norm = t->trained[g] ? p->grad_norm[g] / (double)p->step : NAN,
 			.update_ratio = p->update_ratio[g] / (double)p->step,
 			.drift = drift(t, g),
 		};
 	}
 }
 
-/* The proof that each group got its rate: one with a rate has moved, one without has not. */
+/* The proof that each group got its rate: one that has had one has moved, one that was frozen so far has not. */
 static int check_movement(const struct trial *t, const struct epoch_row *row, struct err *e)
 {
 	for (int g = 0; g < t->spec.n_groups; g++) {
 		const struct group_row *r = &row->group[g];
 		const char *name = t->spec.groups[g].name;
 
-		if (r->lr > 0 && r->drift == 0)
+		if (t->position.rated[g] && r->drift == 0)
 			return err_set(e, ERR_SOFTWARE,
-				       "group '%s' has learning rate %g, but no weight moved in epoch %d", name, r->lr,
-				       row->epoch);
-		if (r->lr == 0 && r->drift != 0)
+				       "group '%s' has learning rate %g, but no weight moved in epoch %d", name,
+				       t->lr[g], row->epoch);
+		if (!t->position.rated[g] && r->drift != 0)
 			return err_set(e, ERR_SOFTWARE, "group '%s' is frozen, but its weights moved in epoch %d", name,
 				       row->epoch);
 	}
@@ -460,6 +474,16 @@ static bool all_finite(const struct trial *t, const struct epoch_row *row)
 	for (int g = 0; g < t->spec.n_groups; g++)
 		ok = ok && isfinite(row->group[g].drift);
 	return ok;
+}
+
+static void next_epoch(struct position *p)
+{
+	p->epoch++;
+	p->step = 0;
+	p->right = 0;
+	p->loss = 0;
+	memset(p->grad_norm, 0, sizeof(p->grad_norm));
+	memset(p->update_ratio, 0, sizeof(p->update_ratio));
 }
 
 int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *status, const atomic_bool *stop,
@@ -493,7 +517,9 @@ int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *statu
 		if (!rc && !all_finite(t, row))
 			*status = TRIAL_DIVERGED;
 	}
-	*p = (struct position){.epoch = p->epoch + 1, .steps = p->steps};
+	if (*status == TRIAL_RUNNING && p->epoch >= t->spec.hyper.warmup)
+		plateau_epoch(&p->plateau, &t->spec.hyper, row->val_loss);
+	next_epoch(p);
 	if (*status == TRIAL_RUNNING && p->epoch >= t->spec.hyper.epochs)
 		*status = TRIAL_COMPLETE;
 	return rc;
@@ -524,9 +550,10 @@ size_t trial_state_bytes(const struct trial *t)
 
 void trial_get_state(const struct trial *t, void *block)
 {
-	const struct state_head head = {STATE_MAGIC, state_floats(t), t->position};
+	struct state_head head = {STATE_MAGIC, state_floats(t), t->position, {{0}}};
 	char *at = block;
 
+	memcpy(head.group, t->optim.group, sizeof(head.group));
 	memcpy(at, &head, sizeof(head));
 	at += sizeof(head);
 	memcpy(at, t->net.w, t->net.n_weights * sizeof(float));
@@ -548,6 +575,8 @@ int trial_set_state(struct trial *t, const void *block, size_t bytes, struct err
 	    head.position.step < 0 || head.position.epoch > t->spec.hyper.epochs)
 		return err_set(e, ERR_DATA, "checkpoint does not belong to this trial");
 	t->position = head.position;
+	memcpy(t->optim.group, head.group, sizeof(head.group));
+	set_rates(t, t->position.steps ? t->position.steps - 1 : 0);
 	at += sizeof(head);
 	memcpy(t->net.w, at, t->net.n_weights * sizeof(float));
 	at += t->net.n_weights * sizeof(float);

@@ -14,4 +14,8 @@ int trial_gradients(struct trial *t, const uint32_t *index, int n, double *loss,
 /* The same and one optimizer step. ERR_DATA if BatchNorm cannot normalise one value a channel. */
 int trial_step(struct trial *t, const uint32_t *index, int n, double *loss, struct err *e);
 
+/* The rate of group g and the momentum (or first beta) in the last step; rate 0 where the group was frozen. */
+double trial_rate(const struct trial *t, int g);
+double trial_momentum(const struct trial *t);
+
 #endif

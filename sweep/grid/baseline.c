@@ -7,7 +7,7 @@ static int narrow(struct load *l, const struct column *slot, const struct node *
 	struct setting one = l->base;
 	char shown[COLUMN_TEXT_MAX];
 	struct study *s = l->s;
-	double v[2];
+	double v[FIELD_VALUES];
 	int rc = load_slot(l, slot, value, v), n = 0;
 
 	if (rc)

@@ -238,7 +238,7 @@ static bool every_space_has(const struct load *l, const char *name)
 /* A training setting at the top level holds wherever `parameters` does not vary it. */
 static int read_constant(struct load *l, const struct node *key, const struct node *value, const struct column *slot)
 {
-	double v[2];
+	double v[FIELD_VALUES];
 	int rc = load_slot(l, slot, value, v);
 
 	if (!rc && every_space_has(l, slot->name))

@@ -50,38 +50,39 @@ static void put_quoted(const struct sink *k, const char *text)
 	put(k, "\"", 1);
 }
 
-static bool is_default(const struct field *f, const void *obj)
-{
-	if (f->kind == FIELD_PAIR)
-		return field_pair(f, obj)[0] == f->def[0] && field_pair(f, obj)[1] == f->def[1];
-	return field_get(f, obj) == f->def[0];
-}
-
 static void put_field(const struct sink *k, const char *prefix, const struct field *f, const void *obj)
 {
 	char a[NUM_MAX], b[NUM_MAX], word[COLUMN_TEXT_MAX];
+	double v[FIELD_VALUES];
 
+	field_read(f, obj, v);
 	if (f->kind == FIELD_ENUM) {
-		field_enum_word(f, (int)field_get(f, obj), word, sizeof(word));
+		field_enum_word(f, (int)v[0], word, sizeof(word));
 		say(k, "%s%s %s\n", prefix, f->name, word);
 	} else if (f->kind == FIELD_PAIR) {
-		const double *v = field_pair(f, obj);
-
 		say(k, "%s%s %s %s\n", prefix, f->name, num_text(a, v[0]), num_text(b, v[1]));
+	} else if (f->kind == FIELD_LIST) {
+		say(k, "%s%s", prefix, f->name);
+		for (int i = 0; i < FIELD_VALUES && v[i] != 0; i++)
+			say(k, " %.0f", v[i]);
+		say(k, "\n");
 	} else if (f->kind == FIELD_INT) {
-		say(k, "%s%s %.0f\n", prefix, f->name, field_get(f, obj));
+		say(k, "%s%s %.0f\n", prefix, f->name, v[0]);
 	} else {
-		say(k, "%s%s %s\n", prefix, f->name, num_text(a, field_get(f, obj)));
+		say(k, "%s%s %s\n", prefix, f->name, num_text(a, v[0]));
 	}
 }
 
 static void put_model(const struct sink *k, const struct study *s)
 {
+	struct model_spec plain = {0};
+
+	field_defaults(model_fields, n_model_fields, &plain);
 	for (int i = 0; i < n_model_fields; i++) {
 		const struct field *f = &model_fields[i];
 
 		/* the architecture decides everything else, so it stands there always */
-		if (!strcmp(f->name, "arch") || (model_applies(f, &s->model) && !is_default(f, &s->model)))
+		if (!strcmp(f->name, "arch") || (model_applies(f, &s->model) && !field_same(f, &s->model, &plain)))
 			put_field(k, "model.", f, &s->model);
 	}
 	if (s->model.head_keep)
@@ -101,7 +102,23 @@ static void put_groups(const struct sink *k, const struct study *s, const struct
 	}
 }
 
-/* The setting is resolved: what does not matter has its default there and so stays out. */
+/* What differs from what the optimizer and the schedule have by default. The setting is resolved: what does not matter has
+ * its default there and so stays out. */
+static void put_hyper(const struct sink *k, const struct hyper *h)
+{
+	struct hyper plain;
+
+	hyper_plain(&plain, h);
+	for (int i = 0; i < n_hyper_fields; i++) {
+		const struct field *f = &hyper_fields[i];
+		bool chosen = !strcmp(f->name, "optimizer") || !strcmp(f->name, "schedule");
+		bool is_default = chosen ? field_get(f, h) == f->def[0] : field_same(f, h, &plain);
+
+		if (field_in_key(f) && !is_default)
+			put_field(k, "", f, h);
+	}
+}
+
 static void put_trial(const struct sink *k, const struct study *s, const struct setting *set, uint64_t seed,
 		      const struct key_context *kc)
 {
@@ -109,9 +126,7 @@ static void put_trial(const struct sink *k, const struct study *s, const struct 
 	say(k, "train %s\nval %s\nweights %s\n", kc->train_hash, kc->val_hash, kc->weights_hash);
 	put_model(k, s);
 	put_groups(k, s, set);
-	for (int i = 0; i < n_hyper_fields; i++)
-		if (field_in_key(&hyper_fields[i]) && !is_default(&hyper_fields[i], &set->hyper))
-			put_field(k, "", &hyper_fields[i], &set->hyper);
+	put_hyper(k, &set->hyper);
 }
 
 void trial_key_text(FILE *out, const struct study *s, const struct setting *set, uint64_t seed,

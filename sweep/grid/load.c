@@ -15,16 +15,6 @@ char *load_copy(struct load *l, const char *text)
 	return pool_copy(l->pool, text, strlen(text));
 }
 
-bool has_word(const char *words, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *at = strstr(words, word); n && at; at = strstr(at + n, word))
-		if ((at == words || at[-1] == ' ') && (at[n] == ' ' || !at[n]))
-			return true;
-	return false;
-}
-
 const struct rule *rule_find(const struct rule *rules, int n_rules, const char *name)
 {
 	for (int i = 0; i < n_rules; i++)

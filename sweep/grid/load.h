@@ -16,8 +16,8 @@
 /* Values that vary together: one hyperparameter of `parameters`, or the rows of a `linked` table. */
 struct axis {
 	int n_slots, n_values;
-	struct column *slot; /* [n_slots] */
-	double (*value)[2];  /* [n_values][n_slots]; [1] is used by pairs */
+	struct column *slot;           /* [n_slots] */
+	double (*value)[FIELD_VALUES]; /* [n_values][n_slots] */
 };
 
 /* One map of `parameters`: the product of its axes, last fastest. */
@@ -64,9 +64,6 @@ int load_rules(struct load *l, const struct node *map, const char *what, const s
 	       void *obj);
 int unknown_key(struct load *l, const struct node *key, const struct suggest *g);
 
-/* Whether word is one of a list that is separated by single spaces. */
-bool has_word(const char *words, const char *word);
-
 int load_nomem(struct load *l);
 /* Memory that lives with the study; NULL is reported by the caller through load_nomem(). */
 char *load_copy(struct load *l, const char *text);
@@ -84,10 +81,10 @@ int baseline_mark(struct load *l);
 int load_exclude(struct load *l, void *obj, const struct node *key, const struct node *value);
 int load_constraints(struct load *l, void *obj, const struct node *key, const struct node *value);
 
-/* A field's value in a node, in v (a pair fills both), checked against its range. */
-int load_field(struct load *l, const struct field *f, const char *what, const struct node *n, double v[2]);
+/* A field's value in a node, in v (all numbers of a pair or list, 0 behind), checked against its range. */
+int load_field(struct load *l, const struct field *f, const char *what, const struct node *n, double v[FIELD_VALUES]);
 /* The same for a hyperparameter or a group's own setting. */
-int load_slot(struct load *l, const struct column *slot, const struct node *n, double v[2]);
+int load_slot(struct load *l, const struct column *slot, const struct node *n, double v[FIELD_VALUES]);
 
 /* --set: applies one option to the tree. */
 int set_apply(struct node **root, struct pool *pool, const char *option, struct err *e);
@@ -102,14 +99,14 @@ int slot_count(const struct study *s);
 void slot_at(const struct study *s, int i, struct column *slot);
 /* Field that describes type and range of a slot's values. */
 const struct field *slot_field(const struct column *slot);
-void slot_set(const struct column *slot, struct setting *set, const double v[2]);
+void slot_set(const struct column *slot, struct setting *set, const double v[FIELD_VALUES]);
 /* Whether it matters in this setting (momentum does not to Adam). */
 bool slot_applies(const struct column *slot, const struct setting *set);
 /* Its value as text, whether it matters or not. */
 void slot_text(const struct column *slot, const struct setting *set, char out[COLUMN_TEXT_MAX]);
 /* Its value, NAN where it does not matter. */
 double slot_value(const struct column *slot, const struct setting *set);
-bool slot_equal(const struct column *slot, const struct setting *set, const double v[2]);
+bool slot_equal(const struct column *slot, const struct setting *set, const double v[FIELD_VALUES]);
 
 /* Fills in what other settings decide and puts what does not matter to its default: equal trials, equal bits. */
 void setting_resolve(const struct study *s, struct setting *set);

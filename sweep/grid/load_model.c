@@ -32,7 +32,7 @@ static int read_model_key(struct load *l, const struct node *map, const struct n
 {
 	const struct field *f = field_find(model_fields, n_model_fields, key->text);
 	struct suggest g = {.word = key->text};
-	double v[2];
+	double v[FIELD_VALUES];
 	int rc;
 
 	if (!strcmp(key->text, "weights"))
@@ -46,10 +46,8 @@ static int read_model_key(struct load *l, const struct node *map, const struct n
 		return unknown_key(l, key, &g);
 	}
 	rc = load_field(l, f, key->text, value, v);
-	if (!rc && f->kind == FIELD_PAIR)
-		field_set_pair(f, &l->s->model, v[0], v[1]);
-	else if (!rc)
-		field_set(f, &l->s->model, v[0]);
+	if (!rc)
+		field_write(f, &l->s->model, v);
 	return rc;
 }
 

@@ -34,10 +34,10 @@ static int read_list(struct load *l, struct space *sp, struct axis *a, const str
 
 	if (!list->n)
 		return node_error(list, l->e, "%s has no values; expected at least one", a->slot->name);
-	if (slot_field(a->slot)->kind == FIELD_PAIR && list->item[0]->kind == NODE_SCALAR)
-		return node_error(list, l->e,
-				  "%s is a list of numbers; expected a list of pairs, such as [[0.9, 0.999]]",
-				  a->slot->name);
+	if (field_count(slot_field(a->slot)) > 1 && list->item[0]->kind == NODE_SCALAR)
+		return node_error(list, l->e, "%s is a list of numbers; expected a list of %s", a->slot->name,
+				  slot_field(a->slot)->kind == FIELD_PAIR ? "pairs, such as [[0.9, 0.999]]"
+									  : "lists, such as [[3, 5]]");
 	rc = make_values(l, sp, a, list, list->n);
 	for (int i = 0; !rc && i < list->n; i++)
 		rc = load_slot(l, a->slot, list->item[i], a->value[i]);
@@ -163,7 +163,7 @@ static int refuse_key(struct load *l, const struct node *key)
 {
 	struct suggest g = {.word = key->text};
 
-	if (has_word(random_keys, key->text))
+	if (field_has_word(random_keys, key->text))
 		return node_error(key, l->e, "'%s' belongs to random search; expected values for a grid", key->text);
 	if (!strcmp(key->text, "parameters"))
 		return node_error(key, l->e,
@@ -178,7 +178,7 @@ static int refuse_key(struct load *l, const struct node *key)
 static int only_keys(struct load *l, const struct node *map, const char *shape, const char *allowed)
 {
 	for (int i = 0; i < map->n; i++)
-		if (strcmp(map->key[i]->text, "distribution") && !has_word(allowed, map->key[i]->text))
+		if (strcmp(map->key[i]->text, "distribution") && !field_has_word(allowed, map->key[i]->text))
 			return node_error(map->key[i], l->e, "'%s' does not go with %s; expected only: %s",
 					  map->key[i]->text, shape, allowed);
 	return 0;
@@ -207,7 +207,7 @@ static int wrong_distribution(struct load *l, const struct node *map, const char
 		return node_error(map, l->e,
 				  "count alone does not say how values are spaced; expected distribution: "
 				  "log_uniform_values or uniform beside it");
-	if (has_word(random_distributions, name))
+	if (field_has_word(random_distributions, name))
 		return node_error(at, l->e, "distribution %s is drawn from at random; expected for a grid: %s", name,
 				  mine);
 	suggest_try_words(&g, mine);
@@ -272,11 +272,11 @@ static int read_spec(struct load *l, struct space *sp, struct axis *a, const str
 	int rc = 0;
 
 	for (int i = 0; i < map->n; i++)
-		if (!has_word(known_keys, map->key[i]->text))
+		if (!field_has_word(known_keys, map->key[i]->text))
 			return refuse_key(l, map->key[i]);
 	if (given)
 		rc = node_text(given, "distribution", &d, l->e);
-	if (!rc && has_word(random_distributions, d))
+	if (!rc && field_has_word(random_distributions, d))
 		return wrong_distribution(l, map, d);
 	if (!rc && !node_get(map, "value") && !node_get(map, "values"))
 		rc = read_ends(l, &r);

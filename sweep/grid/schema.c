@@ -26,14 +26,19 @@ static json_t *words(const struct field *f)
 	}
 }
 
+static bool is_whole(const struct field *f)
+{
+	return f->kind == FIELD_INT || f->kind == FIELD_LIST;
+}
+
 static json_t *number(const struct field *f, double v)
 {
-	return f->kind == FIELD_INT ? json_integer((json_int_t)v) : json_real(v);
+	return is_whole(f) ? json_integer((json_int_t)v) : json_real(v);
 }
 
 static json_t *ranged(const struct field *f)
 {
-	json_t *o = json_pack("{ss}", "type", f->kind == FIELD_INT ? "integer" : "number");
+	json_t *o = json_pack("{ss}", "type", is_whole(f) ? "integer" : "number");
 
 	json_object_set_new(o, "minimum", number(f, f->min));
 	json_object_set_new(o, f->open_max ? "exclusiveMaximum" : "maximum", number(f, f->max));
@@ -57,6 +62,10 @@ static json_t *field_schema(const struct field *f)
 	case FIELD_PAIR:
 		o = json_pack("{sssosisis[ff]}", "type", "array", "items", ranged(f), "minItems", 2, "maxItems", 2,
 			      "default", f->def[0], f->def[1]);
+		break;
+	case FIELD_LIST:
+		o = json_pack("{sssosisi}", "type", "array", "items", ranged(f), "minItems", 1, "maxItems",
+			      FIELD_VALUES);
 		break;
 	default:
 		o = ranged(f);
@@ -357,9 +366,10 @@ static void write_range(FILE *out, const struct field *f)
 		fprintf(out, "true or false");
 	else
 		fprintf(out, "%s%s to %s%s",
-			f->kind == FIELD_PAIR  ? "[a, b], each "
-			: f->kind == FIELD_INT ? "whole, "
-					       : "",
+			f->kind == FIELD_PAIR   ? "[a, b], each "
+			: f->kind == FIELD_LIST ? "[a, b, ...], each whole, "
+			: f->kind == FIELD_INT  ? "whole, "
+						: "",
 			num_text(min, f->min), f->open_max ? "below " : "", num_text(max, f->max));
 }
 
@@ -374,6 +384,8 @@ static void write_default(FILE *out, const struct field *f)
 		fprintf(out, "%s", f->def[0] != 0 ? "true" : "false");
 	} else if (f->kind == FIELD_PAIR) {
 		fprintf(out, "[%s, %s]", num_text(a, f->def[0]), num_text(b, f->def[1]));
+	} else if (f->kind == FIELD_LIST) {
+		fprintf(out, "none");
 	} else if (f->kind == FIELD_INT) {
 		fprintf(out, "%.0f", f->def[0]);
 	} else {

@@ -7,27 +7,22 @@
 
 #include "sweep/base/num.h"
 
-/* Settings that only some optimizers, or some networks, look at. */
+/* Settings that only some networks look at. (Which ones only some optimizers or schedules do: hyper_applies().) */
 static const struct scope {
 	const char *field, *words;
-} hyper_scope[] =
-	{
-		{"momentum", "sgd"},     {"dampening", "sgd"},  {"nesterov", "sgd"},
-		{"betas", "adam adamw"}, {"eps", "adam adamw"}, {"amsgrad", "adam adamw"},
-},
-  model_scope[] = {
-	  {"width", "resnet-slim"},       {"stages", "resnet-slim"}, {"blocks", "resnet-slim"},
-	  {"stem_stride", "resnet-slim"}, {"hidden", "cnn mlp"},
+} model_scope[] = {
+	{"width", "resnet-slim"},       {"stages", "resnet-slim"}, {"blocks", "resnet-slim"},
+	{"stem_stride", "resnet-slim"}, {"hidden", "cnn mlp"},
 };
 
-static bool in_scope(const struct scope *scope, size_t n, const char *field, const struct field *choice, int value)
+bool model_applies(const struct field *f, const struct model_spec *m)
 {
 	char word[32];
 
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(scope[i].field, field)) {
-			field_enum_word(choice, value, word, sizeof(word));
-			return has_word(scope[i].words, word);
+	for (size_t i = 0; i < sizeof(model_scope) / sizeof(model_scope[0]); i++)
+		if (!strcmp(model_scope[i].field, f->name)) {
+			field_enum_word(field_find(model_fields, n_model_fields, "arch"), m->arch, word, sizeof(word));
+			return field_has_word(model_scope[i].words, word);
 		}
 	return true;
 }
@@ -37,23 +32,9 @@ static const struct field *hyper_field(const char *name)
 	return field_find(hyper_fields, n_hyper_fields, name);
 }
 
-static bool hyper_applies(const struct field *f, const struct hyper *h)
-{
-	if (!strcmp(f->name, "dampening") && h->momentum == 0)
-		return false;
-	return in_scope(hyper_scope, sizeof(hyper_scope) / sizeof(hyper_scope[0]), f->name, hyper_field("optimizer"),
-			h->optimizer);
-}
-
-bool model_applies(const struct field *f, const struct model_spec *m)
-{
-	return in_scope(model_scope, sizeof(model_scope) / sizeof(model_scope[0]), f->name,
-			field_find(model_fields, n_model_fields, "arch"), m->arch);
-}
-
 bool field_in_key(const struct field *f)
 {
-	return strcmp(f->name, "lr") && strcmp(f->name, "weight_decay");
+	return strcmp(f->name, "lr") && strcmp(f->name, "lr_slice") && strcmp(f->name, "weight_decay");
 }
 
 /* ---- slots ---- */
@@ -115,14 +96,12 @@ static double *group_value(const struct column *slot, const struct setting *set)
 	return (double *)&of[slot->group];
 }
 
-void slot_set(const struct column *slot, struct setting *set, const double v[2])
+void slot_set(const struct column *slot, struct setting *set, const double v[FIELD_VALUES])
 {
 	if (!slot->field)
 		*group_value(slot, set) = v[0];
-	else if (slot->field->kind == FIELD_PAIR)
-		field_set_pair(slot->field, &set->hyper, v[0], v[1]);
 	else
-		field_set(slot->field, &set->hyper, v[0]);
+		field_write(slot->field, &set->hyper, v);
 }
 
 bool slot_applies(const struct column *slot, const struct setting *set)
@@ -132,35 +111,41 @@ bool slot_applies(const struct column *slot, const struct setting *set)
 	return !slot->is_weight_decay || set->group_lr[slot->group] != 0;
 }
 
-static void slot_get(const struct column *slot, const struct setting *set, double v[2])
+static void slot_get(const struct column *slot, const struct setting *set, double v[FIELD_VALUES])
 {
-	const double *pair;
-
-	v[1] = 0;
-	if (!slot->field) {
-		v[0] = *group_value(slot, set);
-	} else if (slot->field->kind == FIELD_PAIR) {
-		pair = field_pair(slot->field, &set->hyper);
-		v[0] = pair[0];
-		v[1] = pair[1];
-	} else {
-		v[0] = field_get(slot->field, &set->hyper);
+	if (slot->field) {
+		field_read(slot->field, &set->hyper, v);
+		return;
 	}
+	memset(v, 0, FIELD_VALUES * sizeof(v[0]));
+	v[0] = *group_value(slot, set);
 }
 
-bool slot_equal(const struct column *slot, const struct setting *set, const double v[2])
+bool slot_equal(const struct column *slot, const struct setting *set, const double v[FIELD_VALUES])
 {
-	double own[2];
+	double own[FIELD_VALUES];
 
 	slot_get(slot, set, own);
-	return slot_applies(slot, set) && own[0] == v[0] && (slot_field(slot)->kind != FIELD_PAIR || own[1] == v[1]);
+	for (int i = 0; i < FIELD_VALUES; i++)
+		if (own[i] != v[i])
+			return false;
+	return slot_applies(slot, set);
+}
+
+static void list_text(const double v[FIELD_VALUES], char out[COLUMN_TEXT_MAX])
+{
+	size_t n = 0;
+
+	*out = 0;
+	for (int i = 0; i < FIELD_VALUES && v[i] != 0; i++)
+		n += (size_t)snprintf(out + n, COLUMN_TEXT_MAX - n, i ? " %.0f" : "%.0f", v[i]);
 }
 
 void slot_text(const struct column *slot, const struct setting *set, char out[COLUMN_TEXT_MAX])
 {
 	const struct field *f = slot_field(slot);
 	char a[NUM_MAX], b[NUM_MAX];
-	double v[2];
+	double v[FIELD_VALUES];
 
 	slot_get(slot, set, v);
 	if (f->kind == FIELD_ENUM)
@@ -169,6 +154,8 @@ void slot_text(const struct column *slot, const struct setting *set, char out[CO
 		snprintf(out, COLUMN_TEXT_MAX, "%s", v[0] != 0 ? "true" : "false");
 	else if (f->kind == FIELD_PAIR)
 		snprintf(out, COLUMN_TEXT_MAX, "%.31s %.31s", num_text(a, v[0]), num_text(b, v[1]));
+	else if (f->kind == FIELD_LIST)
+		list_text(v, out);
 	else if (f->kind == FIELD_INT)
 		snprintf(out, COLUMN_TEXT_MAX, "%.0f", v[0]);
 	else
@@ -177,7 +164,7 @@ void slot_text(const struct column *slot, const struct setting *set, char out[CO
 
 double slot_value(const struct column *slot, const struct setting *set)
 {
-	double v[2];
+	double v[FIELD_VALUES];
 
 	slot_get(slot, set, v);
 	return slot_applies(slot, set) ? v[0] : NAN;
@@ -185,27 +172,32 @@ double slot_value(const struct column *slot, const struct setting *set)
 
 /* ---- a whole setting ---- */
 
+/* What does not matter gets the value that it has where nobody speaks of it. */
+static void settle(struct hyper *h)
+{
+	struct hyper plain;
+	double v[FIELD_VALUES];
+
+	hyper_plain(&plain, h);
+	for (int i = 0; i < n_hyper_fields; i++)
+		if (!hyper_applies(&hyper_fields[i], h)) {
+			field_read(&hyper_fields[i], &plain, v);
+			field_write(&hyper_fields[i], h, v);
+		}
+}
+
 void setting_resolve(const struct study *s, struct setting *set)
 {
 	hyper_resolve(&set->hyper);
 	for (int g = 0; g < s->n_groups; g++) {
 		if (isnan(set->group_lr[g]))
-			set->group_lr[g] = set->hyper.lr;
+			set->group_lr[g] = hyper_group_lr(&set->hyper, g, s->n_groups);
 		if (isnan(set->group_weight_decay[g]))
 			set->group_weight_decay[g] = set->hyper.weight_decay;
 		if (set->group_lr[g] == 0)
 			set->group_weight_decay[g] = 0;
 	}
-	for (int i = 0; i < n_hyper_fields; i++) {
-		const struct field *f = &hyper_fields[i];
-
-		if (hyper_applies(f, &set->hyper))
-			continue;
-		if (f->kind == FIELD_PAIR)
-			field_set_pair(f, &set->hyper, f->def[0], f->def[1]);
-		else
-			field_set(f, &set->hyper, f->def[0]);
-	}
+	settle(&set->hyper);
 }
 
 /* ---- columns ---- */

@@ -48,11 +48,12 @@ static void digest(const struct expansion *x, const struct setting *set, double 
 	const struct study *s = x->l->s;
 
 	for (int i = 0; i < n_hyper_fields; i++) {
-		const struct field *f = &hyper_fields[i];
-		bool pair = f->kind == FIELD_PAIR;
+		double v[FIELD_VALUES] = {0};
 
-		*out++ = !field_in_key(f) ? 0 : pair ? field_pair(f, &set->hyper)[0] : field_get(f, &set->hyper);
-		*out++ = pair ? field_pair(f, &set->hyper)[1] : 0;
+		if (field_in_key(&hyper_fields[i]))
+			field_read(&hyper_fields[i], &set->hyper, v);
+		for (int j = 0; j < field_count(&hyper_fields[i]); j++)
+			*out++ = v[j];
 	}
 	for (int g = 0; g < s->n_groups; g++) {
 		*out++ = set->group_lr[g];
@@ -220,7 +221,9 @@ static int begin(struct expansion *x)
 		size *= 2;
 	x->mask = size - 1;
 	x->table = pool_alloc(l->tree, size * sizeof(x->table[0]));
-	x->n_digest = 2 * (n_hyper_fields + l->s->n_groups);
+	x->n_digest = 2 * l->s->n_groups;
+	for (int i = 0; i < n_hyper_fields; i++)
+		x->n_digest += field_count(&hyper_fields[i]);
 	x->digest = pool_alloc(l->tree, 2 * (size_t)x->n_digest * sizeof(x->digest[0]));
 	x->n_slots = slot_count(l->s);
 	slots = pool_alloc(l->tree, (size_t)x->n_slots * sizeof(slots[0]));

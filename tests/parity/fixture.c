@@ -84,13 +84,19 @@ static double *group_setting(struct parity_case *pc, const char *key)
 
 static int set_field(const struct field *f, void *obj, const char *value)
 {
-	double a = strtod(value, NULL), b;
+	double a = strtod(value, NULL), b, list[FIELD_VALUES] = {a};
+	const char *at = value;
 
+	for (int i = 1; i < FIELD_VALUES && (at = strchr(at, ',')); i++)
+		list[i] = strtod(++at, NULL);
 	switch (f->kind) {
 	case FIELD_PAIR:
 		if (sscanf(value, "%lf,%lf", &a, &b) != 2)
 			return -1;
-		field_set_pair(f, obj, a, b);
+		field_write(f, obj, (const double[FIELD_VALUES]){a, b});
+		return 0;
+	case FIELD_LIST:
+		field_write(f, obj, list);
 		return 0;
 	case FIELD_ENUM:
 		a = field_enum_index(f, value);

@@ -7,7 +7,7 @@ Runs with Debian's python3-torch (1.13, CPU) and numpy alone. Start weights, ima
 compute them from hash32(), bit for bit. Expectations are float64 figures. Beside each stands the yardstick: how far
 PyTorch's own float32 gets from them: the worst of oneDNN, native, channels-last, and of three runs with other last bits in
 the images, as no rounding can be asked to keep a figure that those change."""
-import gzip, json, math, os, struct, sys
+import gzip, json, math, os, re, struct, sys
 import numpy as np, torch, torch.nn as nn, torch.nn.functional as F
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -140,19 +140,97 @@ def read_cases(path):
             cases[words[0]] = {k: value(v) for k, v in (w.split('=') for w in words[1:])}
     return cases
 
+OPTIMIZERS = {        # torch's class and which settings of a case are its arguments
+    'sgd': (torch.optim.SGD, 'momentum dampening nesterov'), 'adam': (torch.optim.Adam, 'betas eps amsgrad'),
+    'adamw': (torch.optim.AdamW, 'betas eps amsgrad'), 'rmsprop': (torch.optim.RMSprop, 'alpha eps momentum centered'),
+    'adagrad': (torch.optim.Adagrad, 'lr_decay initial_accumulator_value eps'), 'adadelta': (torch.optim.Adadelta, 'rho eps'),
+    'adamax': (torch.optim.Adamax, 'betas eps'), 'nadam': (torch.optim.NAdam, 'betas eps momentum_decay'),
+    'radam': (torch.optim.RAdam, 'betas eps')}
+
+def layers_above(names):        # how many layers lie between a tensor's and the head's, grouped as timm groups a ResNet's
+    def layer(n):
+        block = re.match(r'layer\d+\.\d+', n)
+        return block.group() if block else 'stem' if re.match('conv1|bn1', n) and any('layer' in m for m in names) else n.split('.')[0]
+    order = list(dict.fromkeys(layer(n) for n in names))
+    return {n: len(order) - 1 - order.index(layer(n)) for n in names}
+
 def optimizer(c, net):
-    groups = []
+    kind, groups, names = c.get('optimizer', 'sgd'), [], [n for n, _ in net.named_parameters()]
+    above = layers_above(names)
+    make, options = OPTIMIZERS[kind]
+    options = {k: c[k] for k in options.split() + ['weight_decay'] if k in c}
+    if kind == 'sgd':
+        options['lr'] = 1e-3    # torch has no default
+    if 'lr' in c:
+        options['lr'] = c['lr']
     for name, mine in (('backbone', lambda n: not n.startswith(head(c))), ('classifier', lambda n: n.startswith(head(c)))):
-        g = {'params': [p for n, p in net.named_parameters() if mine(n)]}
-        for key in ('lr', 'weight_decay'):
-            if f'{name}_{key}' in c:
-                g[key] = c[f'{name}_{key}']
-        groups.append(g)
-    kind = c.get('optimizer', 'sgd')
-    names = ('momentum', 'dampening', 'nesterov') if kind == 'sgd' else ('betas', 'eps', 'amsgrad')
-    options = {k: c[k] for k in names + ('weight_decay',) if k in c}
-    return {'sgd': torch.optim.SGD, 'adam': torch.optim.Adam, 'adamw': torch.optim.AdamW}[kind](
-        groups, lr=c.get('lr', 1e-3), **options)
+        members = [n for n in names if mine(n)]
+        for depth in sorted({above[n] for n in members}) if 'layer_decay' in c else [None]:
+            g = {'params': [p for n, p in net.named_parameters() if n in members and depth in (None, above[n])], 'name': name}
+            for key in ('lr', 'weight_decay'):
+                if f'{name}_{key}' in c:
+                    g[key] = c[f'{name}_{key}']
+            g['scale'] = c.get('layer_decay', 1) ** (depth or 0)
+            groups.append(g)
+    opt = make(groups, **options)
+    for g in opt.param_groups:
+        g['lr'] *= g['scale']
+    return opt
+
+
+# ---- schedules
+
+SCHEDULES = {'step': 'StepLR step_size gamma', 'multistep': 'MultiStepLR milestones gamma', 'exponential': 'ExponentialLR gamma',
+             'cosine': 'CosineAnnealingLR T_max eta_min', 'cosine_warm_restarts': 'CosineAnnealingWarmRestarts T_0 T_mult eta_min',
+             'linear': 'LinearLR start_factor end_factor total_iters', 'polynomial': 'PolynomialLR total_iters power',
+             'onecycle': 'OneCycleLR pct_start div_factor final_div_factor anneal_strategy three_phase cycle_momentum base_momentum max_momentum',
+             'plateau': 'ReduceLROnPlateau factor patience threshold threshold_mode cooldown min_lr'}
+
+class Rates:
+    """The case's scheduler, told of every step and epoch. Warmup is a LinearLR from 1/W over W steps before it."""
+    def __init__(self, c, opt, per_epoch):
+        self.c, self.opt, self.per_epoch, self.kind, self.now = c, opt, per_epoch, c.get('schedule', 'constant'), None
+        self.warm = c.get('warmup', 0) * per_epoch
+        if self.warm:
+            self.now = torch.optim.lr_scheduler.LinearLR(opt, 1 / self.warm, 1, self.warm - 1)
+        else:
+            self.begin()
+    def begin(self):
+        c, (name, *keys) = self.c, SCHEDULES.get(self.kind, 'None').split()
+        args = {k: c[p + k] for k in keys for p in ('', 'plateau_') if p + k in c}
+        left = c.get('epochs', 5) - c.get('warmup', 0)
+        self.by_step = c.get('schedule_unit', 'step' if self.kind == 'onecycle' else 'epoch') == 'step'
+        length = left * self.per_epoch if self.by_step else left
+        if 'milestones' in args:
+            args['milestones'] = [int(m) for m in np.atleast_1d(args['milestones'])]
+        if self.kind == 'cosine':
+            args.setdefault('T_max', length)
+        if self.kind == 'onecycle':
+            args.update(max_lr=[g['lr'] for g in self.opt.param_groups], total_steps=length)
+        if 'eta_min_ratio' in c:   # not torch's: its curve for a rate of 1
+            low, span = c['eta_min_ratio'], args['T_max']
+            self.now = torch.optim.lr_scheduler.LambdaLR(self.opt, lambda t: low + (1 - low) * (1 + math.cos(math.pi * t / span)) / 2)
+        else:
+            self.now = getattr(torch.optim.lr_scheduler, name)(self.opt, **args) if self.kind != 'constant' else None
+    def after(self, step, val_loss):
+        """After step number `step` of the run."""
+        ended = (step + 1) % self.per_epoch == 0
+        if step + 1 < self.warm:
+            self.now.step()
+        elif step + 1 == self.warm:
+            self.begin()
+        elif self.kind == 'plateau':
+            if ended:
+                self.now.step(val_loss())
+        elif self.now and (self.by_step or ended) and step + 1 < self.c['steps']:
+            self.now.step()
+
+def thaw(c, net, epoch):
+    """Both groups are trained from the epoch on in which the backbone thaws; one of rate 0 never is."""
+    frozen = epoch < (c.get('freeze_epochs') or c.get('unfreeze_every', 0)) or c.get('backbone_lr') == 0
+    for n, p in net.named_parameters():
+        p.requires_grad_(n.startswith(head(c)) or not frozen)
+    return frozen
 
 def train_mode(c, net):
     net.train()
@@ -176,8 +254,19 @@ def run(c, dtype, mkldnn=True, layout=torch.contiguous_format, nudge=0):
     net.eval()
     with torch.no_grad(), torch.backends.mkldnn.flags(enabled=mkldnn):
         out['logits.eval'] = copy(net(x[first]))
-    lr = {n: c.get('classifier_lr' if n.startswith(head(c)) else 'backbone_lr', c.get('lr', 1e-3)) for n, _ in net.named_parameters()}
+    lr = {id(p): g['lr'] for g in opt.param_groups for p in g['params']}
+    per_epoch = -(-n // size)
+    rates, rate_of = Rates(c, opt, per_epoch), {'backbone': [], 'classifier': [], 'momentum': []}
+    def val_loss():
+        net.eval()
+        with torch.no_grad():
+            return F.cross_entropy(net(x), y).item()
     for step in range(c['steps']):
+        frozen = thaw(c, net, step // per_epoch)
+        for g in opt.param_groups:
+            if g['name'] == 'classifier' or g['scale'] == max(h['scale'] for h in opt.param_groups if h['name'] == 'backbone'):
+                rate_of[g['name']].append(0 if frozen and g['name'] == 'backbone' else g['lr'] / g['scale'])
+        rate_of['momentum'].append(g['betas'][0] if 'betas' in g else g.get('momentum', 0))
         at = step % -(-n // size) * size
         batch = slice(at, min(at + size, n))
         train_mode(c, net)
@@ -186,14 +275,20 @@ def run(c, dtype, mkldnn=True, layout=torch.contiguous_format, nudge=0):
             loss = F.cross_entropy(logits, y[batch], label_smoothing=c.get('label_smoothing', 0.0))
             opt.zero_grad(set_to_none=True)
             loss.backward()
+        if step == 0:
+            out.update({f'grad.{k}': copy(p.grad) for k, p in net.named_parameters() if lr[id(p)] > 0 and p.grad is not None})
+        if 'clip_grad_norm' in c:
+            nn.utils.clip_grad_norm_([p for p in net.parameters() if p.grad is not None], c['clip_grad_norm'])
         loss_of.append(loss.item())
         if step == 0:
             out['logits.train'] = copy(logits)
-            out.update({f'grad.{k}': copy(p.grad) for k, p in net.named_parameters() if lr[k] > 0})
         opt.step()
         if step == 0:
             out.update({f'step1.{k}': copy(v) for k, v in floats(net).items() if 'running' in k})
+        rates.after(step, val_loss)
     out['loss'] = np.array(loss_of)
+    if any(k in c for k in ('schedule', 'warmup', 'freeze_epochs', 'unfreeze_every')):
+        out.update({f'rate.{k}': np.array(v) for k, v in rate_of.items() if any(v)})
     net.eval()
     with torch.no_grad(), torch.backends.mkldnn.flags(enabled=mkldnn):
         out['logits.end'] = copy(net(x[first]))

@@ -27,7 +27,7 @@ static const struct slack slacks[] = {
 	{"loss", 1e-6},   /* a mean of a few dozen: rounding alone */
 	{"logits", 5e-6}, /* dozens of layers deep */
 	{"grad.", 1e-5},  /* as PyTorch's float32 in its worst case of these (ResNet-18) */
-	{"step1.", 1e-6}, {"end.", 1e-5},
+	{"step1.", 1e-6}, {"end.", 1e-5}, {"rate.", 2e-7}, /* stored as floats */
 };
 
 static double allowed(const struct weights *want, const char *key)
@@ -233,8 +233,56 @@ static void check_first_step(struct parity *p)
 	parity_restart(p);
 }
 
+/* ---- rates: those of every step, where the fixture has them */
+
+enum { N_RATES = 3 };
+static const char *const rate_names[N_RATES] = {"rate.backbone", "rate.classifier", "rate.momentum"};
+
+struct rates {
+	float at[N_RATES][64];
+};
+
+static void note_rates(struct rates *r, const struct parity *p, int step)
+{
+	assert_in_range(step, 0, 63);
+	r->at[0][step] = (float)trial_rate(p->trial, 0);
+	r->at[1][step] = (float)trial_rate(p->trial, 1);
+	r->at[2][step] = (float)trial_momentum(p->trial);
+}
+
+static void check_rates(const struct rates *r, const struct parity *p)
+{
+	for (int i = 0; i < N_RATES; i++)
+		if (weights_find(p->want, rate_names[i]))
+			check(p, rate_names[i], r->at[i], p->pc->steps);
+}
+
+/* Plateau looks at what an epoch came to, so its case runs by epochs; the fixture's val_loss is over the same images. */
+static void check_epochs(struct parity *p)
+{
+	const int per_epoch = (p->pc->n + p->pc->hyper.batch_size - 1) / p->pc->hyper.batch_size;
+	enum trial_status status = TRIAL_RUNNING;
+	struct rates rates = {0};
+	struct err e = {0};
+
+	for (int s = 0; s < p->pc->steps; s += per_epoch) {
+		struct epoch_row row;
+
+		assert_int_equal(status, TRIAL_RUNNING);
+		PARITY_OR_FAIL(trial_epoch(p->trial, &row, &status, NULL, &e), e);
+		for (int i = 0; i < per_epoch; i++)
+			note_rates(&rates, p, s + i);
+		assert_true(row.group[0].lr == trial_rate(p->trial, 0));
+	}
+	check_rates(&rates, p);
+	assert_true(check_tensors(p, "end.", net_get) > 0);
+	check_logits(p, "logits.end", net_logits);
+}
+
 static void check_steps(struct parity *p)
 {
+	struct rates rates = {0};
+
 	const struct tensor *loss = fixture_need(p->want, "loss");
 	struct err e = {0};
 	uint32_t index[256];
@@ -248,10 +296,12 @@ static void check_steps(struct parity *p)
 
 		PARITY_OR_FAIL(trial_step(p->trial, index, n, &mean, &e), e);
 		got[s] = (float)mean;
+		note_rates(&rates, p, s);
 		if (s == 0)
 			check_tensors(p, "step1.", net_get);
 	}
 	check(p, "loss", got, loss->n);
+	check_rates(&rates, p);
 	free(got);
 	assert_true(check_tensors(p, "end.", net_get) > 0);
 	check_logits(p, "logits.end", net_logits);
@@ -268,7 +318,10 @@ static void test_case(void **state)
 	check_names(&current);
 	if (pc->steps > 0) {
 		check_first_step(&current);
-		check_steps(&current);
+		if (pc->hyper.schedule == SCHEDULE_PLATEAU)
+			check_epochs(&current);
+		else
+			check_steps(&current);
 	}
 }
 

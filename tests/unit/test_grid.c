@@ -16,6 +16,8 @@
 #include "sweep/grid/metric.h"
 #include "tests/unit/study.h"
 
+#define OPTIMIZERS "sgd adam adamw rmsprop adagrad adadelta adamax nadam radam"
+
 static struct study s;
 
 static int release(void **state)
@@ -246,6 +248,14 @@ static void reads_every_form_of_values(void **state)
 	assert_string_equal(values_of("betas", "[[0.9, 0.999], [0.5, 0.9]]"), "-");
 	must_parse(HEAD "optimizer: adam\nparameters: {betas: [[0.9, 0.999], [0.5, 0.9]]}\n");
 	assert_string_equal(column_of("betas"), "0.9 0.999 0.5 0.9");
+	must_parse(HEAD "schedule: multistep\nparameters: {milestones: [[3], [9999991, 9999992, 3, 4, 5, 6, 7, 8]]}\n");
+	assert_string_equal(column_of("milestones"), "3 9999991 9999992 3 4 5 6 7 8");
+	must_parse(HEAD "parameters: {milestones: [[3], [5]], gamma: [0.1, 0.2], alpha: [0.5, 0.6]}\n");
+	assert_int_equal(s.n_cells, 1); /* no schedule, and sgd: none of them matters */
+	must_parse(HEAD "classifier_lr: 0.5\nparameters: {lr_slice: [[1e-5, 1e-3]]}\n");
+	assert_true(s.cell[0].setting.group_lr[0] == 1e-5 && s.cell[0].setting.group_lr[1] == 0.5);
+	must_parse(HEAD "parameters: {optimizer: [sgd, rmsprop, adadelta, nadam]}\n");
+	assert_string_equal(column_of("backbone_lr"), "0.001 0.01 1 0.002");
 	must_parse(HEAD "momentum: 0.9\nparameters: {nesterov: [true, no, on]}\n");
 	assert_string_equal(column_of("nesterov"), "true false");
 	assert_int_equal(s.n_duplicates, 1);
@@ -606,11 +616,30 @@ static void refuses_values(void **state)
 		{"epochs: 1.5", "3:9: epochs is 1.5; expected a whole number, 1 to 1000000"},
 		{"epochs: 010", "3:9: epochs is '010': a leading zero may mean octal; expected 10"},
 		{"nesterov: 1", "3:11: nesterov is '1'; expected true or false"},
-		{"optimizer: sdg", "3:12: optimizer is 'sdg'; expected one of: sgd adam adamw; did you mean 'sgd'?"},
-		{"optimizer: sgd adam", "3:12: optimizer is 'sgd adam'; expected one of: sgd adam adamw"},
-		{"optimizer: [sgd]", "3:12: optimizer is a list; expected one of: sgd adam adamw"},
+		{"optimizer: sdg", "3:12: optimizer is 'sdg'; expected one of: " OPTIMIZERS "; did you mean 'sgd'?"},
+		{"optimizer: sgd adam", "3:12: optimizer is 'sgd adam'; expected one of: " OPTIMIZERS},
+		{"optimizer: [sgd]", "3:12: optimizer is a list; expected one of: " OPTIMIZERS},
 		{"betas: 0.9", "3:8: betas is '0.9'; expected two numbers [a, b]"},
 		{"betas: [0.9, 1]", "3:14: betas is 1; expected 0 to below 1"},
+		{"milestones: 3", "3:13: milestones is '3'; expected 1 to 8 whole numbers [a, b, ...]"},
+		{"milestones: []", "3:13: milestones is a list; expected 1 to 8 whole numbers [a, b, ...]"},
+		{"milestones: [1, 2, 3, 4, 5, 6, 7, 8, 9]",
+		 "3:13: milestones is a list; expected 1 to 8 whole numbers [a, b, ...]"},
+		{"milestones: [3, 0]", "3:17: milestones is 0; expected a whole number, 1 to 9999999"},
+		{"milestones: [3, 4.5]", "3:17: milestones is 4.5; expected a whole number, 1 to 9999999"},
+		{"schedule: cosin",
+		 "3:11: schedule is 'cosin'; expected one of: constant step multistep exponential cosine "
+		 "cosine_warm_restarts linear polynomial onecycle plateau; did you mean 'cosine'?"},
+		{"schedule: multistep", "3:1: schedule multistep needs milestones"},
+		{"schedule: step", "3:1: schedule step needs step_size"},
+		{"schedule: exponential", "3:1: schedule exponential needs gamma"},
+		{"schedule: cosine_warm_restarts", "3:1: schedule cosine_warm_restarts needs T_0"},
+		{"eta_min: 1\nschedule: cosine\neta_min_ratio: 0.1",
+		 "3:1: eta_min and eta_min_ratio are two ways to say it; expected one"},
+		{"warmup: 5", "3:1: warmup must be below epochs"},
+		{"freeze_epochs: 5", "3:1: freeze_epochs must be below epochs"},
+		{"lr_slice: [0, 1]", "3:1: lr_slice needs two rates above 0"},
+		{"layer_decay: 0", "3:1: layer_decay must be above 0"},
 		{"nesterov: true", "3:1: nesterov needs momentum above 0 and dampening 0"},
 		{"lr: 1\nparameters: {lr: [1, 2]}",
 		 "3:1: lr is never used: every grid of parameters sets it; expected it once"},
@@ -633,6 +662,8 @@ static void refuses_parameters(void **state)
 		{"parameters: {lr: [1, x]}", "3:22: lr is 'x'; expected a number"},
 		{"parameters: {betas: [0.9, 0.999]}",
 		 "3:21: betas is a list of numbers; expected a list of pairs, such as [[0.9, 0.999]]"},
+		{"parameters: {milestones: [3, 5]}",
+		 "3:26: milestones is a list of numbers; expected a list of lists, such as [[3, 5]]"},
 		{"parameters: {lr: {}}", "3:18: no 'min'; expected value, values, or both min and max"},
 		{"parameters: {lr: {min: 1}}", "3:18: no 'max'; expected value, values, or both min and max"},
 		{"parameters: {lr: {vals: [1]}}", "3:19: unknown key 'vals'; did you mean 'value'?"},
@@ -893,7 +924,7 @@ static void lists_hyperparameters(void **state)
 		assert_non_null(strstr(text, hyper_fields[i].help));
 	}
 	assert_non_null(strstr(text, "[a, b], each 0 to below 1; default [0.9, 0.999]"));
-	assert_non_null(strstr(text, "one of: sgd adam adamw; default sgd"));
+	assert_non_null(strstr(text, "one of: " OPTIMIZERS "; default sgd"));
 	free(text);
 }
 

@@ -110,6 +110,14 @@ static void equal_trials_have_equal_keys(void **state)
 		{HEAD "momentum: 0", HEAD "momentum: 0\ndampening: 0.5"},
 		{HEAD, HEAD "betas: [0.5, 0.5]\neps: 0.1\namsgrad: true"},
 		{HEAD "backbone_lr: 0", HEAD "backbone_lr: 0\nbackbone_weight_decay: 0.5"},
+		{HEAD,
+		 HEAD "gamma: 0.5\nmilestones: [3]\nT_max: 3\nplateau_patience: 3\nbase_momentum: 0.1\nalpha: 0.5"},
+		/* what the optimizer or the schedule has anyway */
+		{HEAD "optimizer: adagrad", HEAD "optimizer: adagrad\neps: 1e-10\nlr: 0.01"},
+		{HEAD "schedule: step\nstep_size: 2",
+		 HEAD "schedule: step\nstep_size: 2\ngamma: 0.1\nschedule_unit: epoch"},
+		{HEAD "schedule: onecycle", HEAD "schedule: onecycle\nschedule_unit: step"},
+		{HEAD "lr_slice: [1e-5, 1e-3]", HEAD "backbone_lr: 1e-5\nclassifier_lr: 1e-3"},
 		/* what is not part of a trial */
 		{HEAD, HEAD "name: other\ndescription: x\nmetric: gap\nconstraints: [gap < 1]\nrepeats: 7\nproject: p"},
 	};
@@ -135,6 +143,21 @@ static void what_matters_changes_the_key(void **state)
 		HEAD "optimizer: adam\namsgrad: true",
 		HEAD "momentum: 0.9",
 		HEAD "momentum: 0.9\nnesterov: true",
+		HEAD "optimizer: adagrad",
+		HEAD "optimizer: adagrad\nlr: 1e-3",
+		HEAD "optimizer: adagrad\neps: 1e-8",
+		HEAD "optimizer: rmsprop\nlr: 1e-3",
+		HEAD "optimizer: rmsprop\nlr: 1e-3\nmomentum: 0.9",
+		HEAD "schedule: cosine",
+		HEAD "schedule: cosine\nschedule_unit: step",
+		HEAD "schedule: multistep\nmilestones: [3]",
+		HEAD "schedule: multistep\nmilestones: [3, 4]",
+		HEAD "schedule: exponential\ngamma: 0.1",
+		HEAD "warmup: 1",
+		HEAD "freeze_epochs: 1",
+		HEAD "unfreeze_every: 1",
+		HEAD "layer_decay: 0.75",
+		HEAD "clip_grad_norm: 1",
 		HEAD "momentum: 0.9\ndampening: 0.1",
 		HEAD "weight_decay: 0.1",
 		HEAD "backbone_weight_decay: 0.1",
@@ -181,11 +204,14 @@ static void every_field_is_in_the_key(void **state)
 		const struct field *f = &hyper_fields[i];
 		struct setting set = s.cell[0].setting;
 
-		if (f == opt || !strcmp(f->name, "lr") || !strcmp(f->name, "weight_decay"))
+		if (f == opt || !strcmp(f->name, "lr") || !strcmp(f->name, "lr_slice") ||
+		    !strcmp(f->name, "weight_decay"))
 			continue;
 		trial_key(plain, &s, &set, 0, &context);
 		if (f->kind == FIELD_PAIR)
-			field_set_pair(f, &set.hyper, 0.25, 0.5);
+			field_write(f, &set.hyper, (const double[FIELD_VALUES]){0.25, 0.5});
+		else if (f->kind == FIELD_ENUM) /* the unit's word 1 is what auto comes to */
+			field_set(f, &set.hyper, strcmp(f->name, "schedule_unit") ? 1 : 2);
 		else
 			field_set(f, &set.hyper, f->kind == FIELD_REAL ? 0.25 : f->def[0] == 1 ? 0 : 1);
 		trial_key(changed, &s, &set, 0, &context);

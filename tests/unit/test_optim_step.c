@@ -159,6 +159,180 @@ static void adam_first_step(void)
 		assert_true(fabsf(w[i] - (g[i] > 0 ? -0.25f : 0.25f)) < 1e-6f);
 }
 
+/* ---- the other rules: what kernels.h does to floats, and torch/optim's formulas in double ---- */
+
+struct rule {
+	const char *name;
+	double lr, weight_decay, a, b, eps; /* a, b: the rule's two decays */
+	void (*fast)(const struct rule *o, float *w, float *s[3], const float *g, int64_t n, int step,
+		     struct step_sums *sums);
+	/* one element: the update to subtract, given the gradient with weight decay */
+	double (*plain)(const struct rule *o, double s[3], double d, int step);
+};
+
+static void rmsprop_fast(const struct rule *o, float *w, float *s[3], const float *g, int64_t n, int step,
+			 struct step_sums *sums)
+{
+	bool centered = strstr(o->name, "centered") != NULL;
+
+	(void)step;
+	rmsprop_step(w, s[0], centered ? s[1] : NULL, o->b > 0 ? s[2] : NULL, g, n, o->lr, o->a, o->eps, o->b,
+		     o->weight_decay, sums);
+}
+
+static double rmsprop_plain(const struct rule *o, double s[3], double d, int step)
+{
+	bool centered = strstr(o->name, "centered") != NULL;
+
+	(void)step;
+	s[0] = o->a * s[0] + (1 - o->a) * d * d;
+	s[1] = centered ? o->a * s[1] + (1 - o->a) * d : 0;
+	d /= sqrt(s[0] - s[1] * s[1]) + o->eps;
+	s[2] = o->b * s[2] + d;
+	return o->lr * (o->b > 0 ? s[2] : d);
+}
+
+static void adagrad_fast(const struct rule *o, float *w, float *s[3], const float *g, int64_t n, int step,
+			 struct step_sums *sums)
+{
+	(void)step;
+	adagrad_step(w, s[0], g, n, o->lr, o->eps, o->weight_decay, sums);
+}
+
+static double adagrad_plain(const struct rule *o, double s[3], double d, int step)
+{
+	(void)step;
+	s[0] += d * d;
+	return o->lr * d / (sqrt(s[0]) + o->eps);
+}
+
+static void adadelta_fast(const struct rule *o, float *w, float *s[3], const float *g, int64_t n, int step,
+			  struct step_sums *sums)
+{
+	(void)step;
+	adadelta_step(w, s[0], s[1], g, n, o->lr, o->a, o->eps, o->weight_decay, sums);
+}
+
+static double adadelta_plain(const struct rule *o, double s[3], double d, int step)
+{
+	(void)step;
+	s[0] = o->a * s[0] + (1 - o->a) * d * d;
+	d *= sqrt(s[1] + o->eps) / sqrt(s[0] + o->eps);
+	s[1] = o->a * s[1] + (1 - o->a) * d * d;
+	return o->lr * d;
+}
+
+static void adamax_fast(const struct rule *o, float *w, float *s[3], const float *g, int64_t n, int step,
+			struct step_sums *sums)
+{
+	adamax_step(w, s[0], s[1], g, n, o->lr, o->a, o->b, o->eps, o->weight_decay, step, sums);
+}
+
+static double adamax_plain(const struct rule *o, double s[3], double d, int step)
+{
+	s[0] = o->a * s[0] + (1 - o->a) * d;
+	s[1] = fmax(o->b * s[1], fabs(d) + o->eps);
+	return o->lr / (1 - pow(o->a, step)) * s[0] / s[1];
+}
+
+static void nadam_fast(const struct rule *o, float *w, float *s[3], const float *g, int64_t n, int step,
+		       struct step_sums *sums)
+{
+	nadam_step(w, s[0], s[1], g, n, o->lr, 0.5 * o->lr, o->a, o->b, o->eps, o->weight_decay, step, sums);
+}
+
+static double nadam_plain(const struct rule *o, double s[3], double d, int step)
+{
+	double root;
+
+	s[0] = o->a * s[0] + (1 - o->a) * d;
+	s[1] = o->b * s[1] + (1 - o->b) * d * d;
+	root = sqrt(s[1] / (1 - pow(o->b, step))) + o->eps;
+	return o->lr * d / root + 0.5 * o->lr * s[0] / root;
+}
+
+static void radam_fast(const struct rule *o, float *w, float *s[3], const float *g, int64_t n, int step,
+		       struct step_sums *sums)
+{
+	radam_step(w, s[0], s[1], g, n, o->lr, o->a, o->b, o->eps, o->weight_decay, step, sums);
+}
+
+static double radam_plain(const struct rule *o, double s[3], double d, int step)
+{
+	double bc2 = 1 - pow(o->b, step), end = 2 / (1 - o->b) - 1, rho = end - 2 * step * pow(o->b, step) / bc2, m;
+
+	s[0] = o->a * s[0] + (1 - o->a) * d;
+	s[1] = o->b * s[1] + (1 - o->b) * d * d;
+	m = s[0] / (1 - pow(o->a, step));
+	if (rho <= 5)
+		return o->lr * m;
+	return o->lr * m * sqrt(bc2) / (sqrt(s[1]) + o->eps) *
+	       sqrt((rho - 4) * (rho - 2) * end / ((end - 4) * (end - 2) * rho));
+}
+
+static const struct rule rule_kinds[] = {
+	{"rmsprop", 1e-2, 0.1, 0.9, 0, 1e-8, rmsprop_fast, rmsprop_plain},
+	{"rmsprop momentum", 1e-2, 0, 0.9, 0.8, 1e-8, rmsprop_fast, rmsprop_plain},
+	{"rmsprop centered", 1e-2, 0, 0.9, 0, 1e-3, rmsprop_fast, rmsprop_plain},
+	{"rmsprop centered momentum", 1e-2, 0.1, 0.9, 0.5, 1e-3, rmsprop_fast, rmsprop_plain},
+	{"adagrad", 1e-2, 0.1, 0, 0, 1e-10, adagrad_fast, adagrad_plain},
+	{"adadelta", 1, 0.1, 0.9, 0, 1e-6, adadelta_fast, adadelta_plain},
+	{"adamax", 1e-2, 0.1, 0.9, 0.99, 1e-8, adamax_fast, adamax_plain},
+	{"nadam", 1e-2, 0.1, 0.9, 0.99, 1e-8, nadam_fast, nadam_plain},
+	{"radam", 1e-2, 0.1, 0.9, 0.99, 1e-8, radam_fast, radam_plain},
+};
+
+static void check_rule(const struct rule *o, size_t n)
+{
+	float *w = ref_random(n), *s[3] = {zeros(n), zeros(n), zeros(n)};
+	double *wd = ref_widen(w, n), *sd = calloc(3 * n, sizeof(double));
+
+	for (int step = 1; step <= 9; step++) {
+		float *g = ref_random(n), *old = ref_copy(w, n);
+		struct step_sums sums = {1, 1, 1};
+
+		o->fast(o, w, s, g, (int64_t)n, step, &sums);
+		for (size_t i = 0; i < n; i++)
+			wd[i] -= o->plain(o, sd + 3 * i, (double)g[i] + o->weight_decay * wd[i], step);
+		ref_near(o->name, w, wd, n, 1e-5);
+		check_sums(&sums, old, w, g, n);
+		free(g), free(old);
+	}
+	free(w), free(s[0]), free(s[1]), free(s[2]), free(wd), free(sd);
+}
+
+static void rules(void)
+{
+	for (size_t k = 0; k < sizeof(rule_kinds) / sizeof(rule_kinds[0]); k++)
+		for (int i = 0; i < N_LENGTHS; i++)
+			check_rule(&rule_kinds[k], lengths[i]);
+}
+
+/* A NaN gradient spoils its own weight and shows in the sums, whatever the rule. */
+static void rules_and_nan(void)
+{
+	for (size_t k = 0; k < sizeof(rule_kinds) / sizeof(rule_kinds[0]); k++) {
+		float *w = ref_random(33), *g = ref_random(33), *s[3] = {zeros(33), zeros(33), zeros(33)};
+		struct step_sums sums;
+
+		g[3] = g[32] = NAN;
+		rule_kinds[k].fast(&rule_kinds[k], w, s, g, 33, 1, &sums);
+		assert_true(isnan(w[3]) && isnan(w[32]) && !isnan(w[31]));
+		assert_true(isnan(sums.grad2) && isnan(sums.update2));
+		free(w), free(g), free(s[0]), free(s[1]), free(s[2]);
+	}
+}
+
+static void scales(void)
+{
+	float *x = ref_random(37), *old = ref_copy(x, 37);
+
+	scale_floats(x, 0.25f, 37);
+	for (int i = 0; i < 37; i++)
+		assert_true(x[i] == old[i] * 0.25f);
+	free(x), free(old);
+}
+
 /* Rate 0 moves nothing, bit for bit; a NaN gradient shows in the weight and in the sums. */
 static void frozen_and_nan(void)
 {
@@ -205,6 +379,9 @@ EACH_ISA(adam)
 EACH_ISA(adam_first_step)
 EACH_ISA(frozen_and_nan)
 EACH_ISA(distances)
+EACH_ISA(rules)
+EACH_ISA(rules_and_nan)
+EACH_ISA(scales)
 
 int main(void)
 {
@@ -214,6 +391,9 @@ int main(void)
 		cmocka_unit_test(test_adam_first_step),
 		cmocka_unit_test(test_frozen_and_nan),
 		cmocka_unit_test(test_distances),
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_rules_and_nan),
+		cmocka_unit_test(test_scales),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

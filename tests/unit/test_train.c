@@ -126,10 +126,46 @@ static void steps(struct trial *t, int n)
 		assert_int_equal(trial_step(t, index, 8, &loss, &e), 0);
 }
 
+/* Settings as words "name=value name=value". */
+static void set(struct fixture *f, const char *words)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s", words);
+	for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) {
+		char *value = strchr(word, '=');
+		const struct field *field;
+
+		*value++ = 0;
+		field = field_find(hyper_fields, n_hyper_fields, word);
+		assert_non_null(field);
+		field_set(field, &f->spec.hyper,
+			  field->kind == FIELD_ENUM ? field_enum_index(field, value) : strtod(value, NULL));
+	}
+}
+
+/* One of each: what an optimizer keeps, what a schedule keeps, and what changes on the way. */
+static const char *const variants[] = {
+	"optimizer=sgd",
+	"optimizer=adam",
+	"optimizer=adamw amsgrad=1",
+	"optimizer=rmsprop centered=1",
+	"optimizer=adagrad lr_decay=0.1 initial_accumulator_value=0.5",
+	"optimizer=adadelta",
+	"optimizer=adamax",
+	"optimizer=nadam freeze_epochs=1",
+	"optimizer=radam schedule=cosine schedule_unit=step",
+	"schedule=plateau plateau_patience=0 plateau_threshold=0.5 plateau_factor=0.9",
+	"schedule=onecycle momentum=0",
+	"optimizer=adam warmup=1 schedule=exponential gamma=0.5",
+	"freeze_epochs=2",
+	"optimizer=adam unfreeze_every=1 clip_grad_norm=0.1 layer_decay=0.7",
+};
+enum { N_VARIANTS = sizeof(variants) / sizeof(variants[0]) };
+
 /* The state leaves one trial at an epoch's end and enters a fresh one: the rest is equal to the bit. */
 static void resumed_equals_uninterrupted(void **state)
 {
-	static const int optimizers[] = {OPTIM_SGD, OPTIM_ADAM, OPTIM_ADAMW};
 	struct epoch_row whole[3] = {0};
 	struct epoch_row row = {0};
 	atomic_bool stop = false;
@@ -137,14 +173,13 @@ static void resumed_equals_uninterrupted(void **state)
 	struct err e;
 
 	(void)state;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < N_VARIANTS; i++) {
 		struct trial *t;
 		size_t bytes;
 		void *block;
 
 		set_up(&f, "resnet-slim");
-		f.spec.hyper.optimizer = optimizers[i];
-		f.spec.hyper.amsgrad = i == 2;
+		set(&f, variants[i]);
 		f.spec.hyper.dropout = 0.25;
 		run_whole(&f, whole);
 		t = make(&f);
@@ -178,10 +213,11 @@ static void *raise_flag(void *flag)
 	return NULL;
 }
 
-/* Interrupted again and again wherever it happens to be, each time moved through its state into a fresh trial. */
-static void interrupted_anywhere(void **state)
+/* Interrupted again and again wherever it happens to be, each time moved through its state into a fresh trial. Returns
+ * how often that was inside an epoch. */
+static int interrupt_anywhere(const char *words)
 {
-	enum { EPOCHS = 60 };
+	enum { EPOCHS = 30 };
 	struct epoch_row whole[EPOCHS] = {0};
 	enum trial_status status = TRIAL_RUNNING;
 	int inside = 0;
@@ -189,10 +225,10 @@ static void interrupted_anywhere(void **state)
 	struct fixture f;
 	struct err e;
 
-	(void)state;
 	set_up(&f, "resnet-slim");
-	f.spec.hyper.epochs = EPOCHS;
 	f.spec.hyper.batch_size = 2;
+	set(&f, words);
+	f.spec.hyper.epochs = EPOCHS;
 	run_whole(&f, whole);
 	for (void *block = NULL; status != TRIAL_COMPLETE;) {
 		struct trial *t = make(&f);
@@ -217,8 +253,16 @@ static void interrupted_anywhere(void **state)
 			free(block);
 		}
 	}
-	assert_true(inside > 2);
 	tear_down(&f);
+	return inside;
+}
+
+static void interrupted_anywhere(void **state)
+{
+	(void)state;
+	for (int i = 0; i < N_VARIANTS; i++)
+		assert_true(interrupt_anywhere(variants[i]) > 2);
+	assert_true(interrupt_anywhere("freeze_epochs=11 schedule=cosine schedule_unit=step") > 2);
 }
 
 static void groups_get_their_rates(void **state)
@@ -264,6 +308,182 @@ static void frozen_stays(void **state)
 		trial_free(t);
 		tear_down(&f);
 	}
+}
+
+/* While it is frozen, a group is as one of rate 0, bit for bit, in memory laid out for more; then it gets its rate. */
+static void thaws_after_freeze_epochs(void **state)
+{
+	static const char *const archs[] = {"resnet-slim", "cnn", "mlp", "resnet18"};
+	struct epoch_row frozen[3] = {0}, thawed[3] = {0};
+	struct fixture f;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		set_up(&f, archs[i]);
+		f.spec.hyper.freeze_epochs = 2;
+		run_whole(&f, thawed);
+		f.spec.hyper.freeze_epochs = 0;
+		f.spec.group_lr[0] = 0;
+		run_whole(&f, frozen);
+		assert_memory_equal(thawed, frozen, 2 * sizeof(thawed[0]));
+		assert_true(thawed[1].group[0].lr == 0 && isnan(thawed[1].group[0].grad_norm));
+		assert_true(thawed[2].group[0].lr == 1e-3 && thawed[2].group[0].grad_norm > 0);
+		assert_true(thawed[2].group[0].drift > 0 && frozen[2].group[0].drift == 0);
+		tear_down(&f);
+	}
+}
+
+/* From the last group to the first, one more every so many epochs. */
+static void thaws_group_by_group(void **state)
+{
+	static const char *const stem[] = {"conv1.*", "bn1.*"};
+	const struct group_spec three[] = {{"body", 1, all}, {"stem", 2, stem}, {"head", 1, head}};
+	static const int thaw[][3] = {{4, 2, 0}, {5, 3, 0}, {3, 3, 0}}; /* of (0, 2), (3, 2), (3, 0) */
+	static const int freeze[] = {0, 3, 3}, every[] = {2, 2, 0};
+	struct epoch_row row[6] = {0};
+	struct fixture f;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		set_up(&f, "resnet-slim");
+		f.spec.groups = three;
+		f.spec.n_groups = 3;
+		f.spec.hyper.epochs = 6;
+		f.spec.hyper.freeze_epochs = freeze[i];
+		f.spec.hyper.unfreeze_every = every[i];
+		run_whole(&f, row);
+		for (int epoch_now = 0; epoch_now < 6; epoch_now++)
+			for (int g = 0; g < 3; g++) {
+				assert_true((row[epoch_now].group[g].lr > 0) == (epoch_now >= thaw[i][g]));
+				assert_true((row[epoch_now].group[g].drift > 0) == (epoch_now >= thaw[i][g]));
+			}
+		tear_down(&f);
+	}
+}
+
+/* The norm that is told is the one before clipping; the step is made with the clipped gradient. */
+static void clips_what_it_steps_with(void **state)
+{
+	struct epoch_row plain[1] = {0}, clipped[1] = {0};
+	struct fixture f;
+	double norm2 = 0, step = 0;
+
+	(void)state;
+	set_up(&f, "mlp");
+	f.spec.hyper.epochs = 1;
+	f.spec.hyper.batch_size = 64; /* one step */
+	f.spec.group_lr[1] = 1e-3;
+	run_whole(&f, plain);
+	f.spec.hyper.clip_grad_norm = 0.01;
+	run_whole(&f, clipped);
+	for (int g = 0; g < 2; g++) {
+		assert_true(fabs(plain[0].group[g].grad_norm / clipped[0].group[g].grad_norm - 1) < 1e-6);
+		norm2 += pow(plain[0].group[g].grad_norm, 2);
+	}
+	for (int g = 0; g < 2; g++) {
+		step = clipped[0].group[g].update_ratio / plain[0].group[g].update_ratio;
+		assert_true(fabs(step / (0.01 / (sqrt(norm2) + 1e-6)) - 1) < 1e-3);
+	}
+	tear_down(&f);
+}
+
+/* timm's: the head's layer has the whole rate, each layer below it layer_decay times that of the one above. */
+static void layers_decay_from_the_head_down(void **state)
+{
+	static const struct {
+		const char *arch, *name;
+		int power;
+	} cases[] = {
+		{"resnet18", "fc.bias", 0},       {"resnet18", "layer4.1.bn2.weight", 1},
+		{"resnet18", "conv1.weight", 9},  {"resnet18", "layer2.0.downsample.0.weight", 6},
+		{"resnet18", "bn1.bias", 9},      {"resnet18", "layer1.0.conv1.weight", 8},
+		{"cnn", "fc2.weight", 0},         {"cnn", "fc1.bias", 1},
+		{"cnn", "conv1.weight", 3},       {"mlp", "fc1.weight", 1},
+		{"resnet-slim", "bn1.weight", 4},
+	};
+	struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct net *net;
+		struct trial *t;
+		int p;
+
+		set_up(&f, cases[i].arch);
+		f.spec.hyper.layer_decay = 0.75;
+		t = make(&f);
+		net = trial_net(t);
+		p = net_find(net, cases[i].name);
+		assert_true(p >= 0);
+		assert_true(net->param[p].lr_scale == pow(0.75, cases[i].power));
+		trial_free(t);
+		tear_down(&f);
+	}
+}
+
+/* A rate that falls to 0 on the way is no frozen group, and one that begins at 0 need not move at once. */
+static void schedules_may_reach_zero(void **state)
+{
+	struct epoch_row row[6] = {0};
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, "resnet-slim");
+	set(&f, "epochs=6 schedule=polynomial total_iters=3");
+	run_whole(&f, row);
+	assert_true(row[1].group[1].lr < 1e-2 && row[4].group[1].lr == 0 && row[4].group[1].grad_norm > 0);
+	set(&f, "epochs=3 schedule=linear start_factor=0 total_iters=2");
+	f.spec.hyper.momentum = 0;
+	run_whole(&f, row);
+	assert_true(row[0].group[0].lr == 0 && row[0].group[0].drift == 0 && row[1].group[0].drift > 0);
+	tear_down(&f);
+}
+
+/* The row has the rate of the epoch's last step: of 15 steps, cosine by step is at 4/15 and so on then. */
+static void rows_tell_the_rate_in_force(void **state)
+{
+	struct epoch_row row[3] = {0};
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, "resnet-slim");
+	set(&f, "schedule=cosine schedule_unit=step");
+	run_whole(&f, row);
+	for (int i = 0; i < 3; i++)
+		assert_true(fabs(row[i].group[1].lr - 1e-2 * (1 + cos(M_PI * (5 * i + 4) / 15.0)) / 2) < 1e-15);
+	set(&f, "schedule=constant warmup=1");
+	run_whole(&f, row);
+	assert_true(row[0].group[1].lr == 1e-2 && row[0].group[1].drift < 1);
+	tear_down(&f);
+}
+
+static void optimizers_have_their_own_rates(void **state)
+{
+	static const double lr[] = {1e-3, 1e-3, 1e-3, 1e-2, 1e-2, 1, 2e-3, 2e-3, 1e-3};
+	struct epoch_row row[3] = {0};
+	struct fixture f;
+
+	(void)state;
+	for (int i = 0; i <= OPTIM_RADAM; i++) {
+		set_up(&f, "resnet-slim");
+		f.spec.hyper.optimizer = i;
+		f.spec.group_lr[1] = NAN;
+		run_whole(&f, row);
+		assert_true(row[2].group[1].lr == lr[i] && row[2].group[0].lr == 1e-3);
+		tear_down(&f);
+	}
+}
+
+static void a_slice_spreads_geometrically(void **state)
+{
+	struct hyper h = {.lr = 7, .lr_slice = {1e-5, 1e-3}};
+
+	(void)state;
+	assert_true(hyper_group_lr(&h, 0, 3) == 1e-5 && hyper_group_lr(&h, 2, 3) == 1e-3);
+	assert_true(fabs(hyper_group_lr(&h, 1, 3) - 1e-4) < 1e-18);
+	assert_true(hyper_group_lr(&h, 0, 1) == 1e-3);
+	h.lr_slice[0] = h.lr_slice[1] = 0;
+	assert_true(hyper_group_lr(&h, 1, 3) == 7);
 }
 
 static void diverges_as_a_state(void **state)
@@ -422,11 +642,24 @@ static void augments_in_training_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(same_seed_same_bits),        cmocka_unit_test(resumed_equals_uninterrupted),
-		cmocka_unit_test(groups_get_their_rates),     cmocka_unit_test(frozen_stays),
-		cmocka_unit_test(diverges_as_a_state),        cmocka_unit_test(group_that_cannot_move_is_told),
-		cmocka_unit_test(memory_is_known_beforehand), cmocka_unit_test(bad_specs_are_named),
-		cmocka_unit_test(saved_weights_load),         cmocka_unit_test(interrupted_anywhere),
+		cmocka_unit_test(same_seed_same_bits),
+		cmocka_unit_test(resumed_equals_uninterrupted),
+		cmocka_unit_test(interrupted_anywhere),
+		cmocka_unit_test(groups_get_their_rates),
+		cmocka_unit_test(frozen_stays),
+		cmocka_unit_test(thaws_after_freeze_epochs),
+		cmocka_unit_test(thaws_group_by_group),
+		cmocka_unit_test(clips_what_it_steps_with),
+		cmocka_unit_test(layers_decay_from_the_head_down),
+		cmocka_unit_test(schedules_may_reach_zero),
+		cmocka_unit_test(rows_tell_the_rate_in_force),
+		cmocka_unit_test(optimizers_have_their_own_rates),
+		cmocka_unit_test(a_slice_spreads_geometrically),
+		cmocka_unit_test(diverges_as_a_state),
+		cmocka_unit_test(group_that_cannot_move_is_told),
+		cmocka_unit_test(memory_is_known_beforehand),
+		cmocka_unit_test(bad_specs_are_named),
+		cmocka_unit_test(saved_weights_load),
 		cmocka_unit_test(augments_in_training_alone),
 	};
 
