@@ -152,7 +152,7 @@ struct tensor {
 	const float *data;
 };
 int weights_count(const struct weights *w);
-const struct tensor *weights_at(const struct weights *w, int i); /* in file order */
+const struct tensor *weights_at(const struct weights *w, int i);              /* in file order */
 const struct tensor *weights_find(const struct weights *w, const char *name); /* or NULL */
 
 /* ---- what a trial is made from ---------------------------------------------------------------------------- */

@@ -168,6 +168,8 @@ static int check_schedule(const struct hyper *h, struct err *e)
 {
 	if (h->warmup >= h->epochs)
 		return err_set(e, ERR_CONFIG, "warmup must be below epochs");
+	if (h->warmup && h->schedule == SCHEDULE_ONECYCLE)
+		return err_set(e, ERR_CONFIG, "onecycle has a warmup of its own: warmup must be 0");
 	if (h->schedule == SCHEDULE_STEP && !h->step_size)
 		return err_set(e, ERR_CONFIG, "schedule step needs step_size");
 	if (h->schedule == SCHEDULE_MULTISTEP && h->milestones[0] == 0)

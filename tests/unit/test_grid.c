@@ -637,6 +637,7 @@ static void refuses_values(void **state)
 		{"eta_min: 1\nschedule: cosine\neta_min_ratio: 0.1",
 		 "3:1: eta_min and eta_min_ratio are two ways to say it; expected one"},
 		{"warmup: 5", "3:1: warmup must be below epochs"},
+		{"schedule: onecycle\nwarmup: 1", "4:1: onecycle has a warmup of its own: warmup must be 0"},
 		{"freeze_epochs: 5", "3:1: freeze_epochs must be below epochs"},
 		{"lr_slice: [0, 1]", "3:1: lr_slice needs two rates above 0"},
 		{"layer_decay: 0", "3:1: layer_decay must be above 0"},
