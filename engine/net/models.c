@@ -18,7 +18,17 @@ const struct field model_fields[] = {
 };
 const int n_model_fields = sizeof(model_fields) / sizeof(model_fields[0]);
 
-enum arch { ARCH_RESNET18, ARCH_RESNET34, ARCH_RESNET_SLIM, ARCH_CNN, ARCH_MLP }; /* the order of model.def's words */
+/* The order of model.def's words. */
+enum arch {
+	ARCH_RESNET18,
+	ARCH_RESNET34,
+	ARCH_RESNET50,
+	ARCH_RESNET101,
+	ARCH_RESNET152,
+	ARCH_RESNET_SLIM,
+	ARCH_CNN,
+	ARCH_MLP
+};
 
 /* A net under construction: the first error stays, what follows it does nothing. */
 struct builder {
@@ -225,28 +235,52 @@ __attribute__((format(printf, 2, 3))) static const char *name_of(char out[64], c
 	return out;
 }
 
-/* torchvision.models.resnet.BasicBlock */
-static int basic_block(struct builder *b, int in, int layer, int block, int k, int stride)
+/* The residual that bypasses a block: its input, or that fitted to the block's output by a 1x1 convolution. */
+static int shortcut(struct builder *b, int in, int layer, int block, int k, int stride)
 {
 	char name[64];
-	int shortcut = in;
-	int x = conv(b, in, name_of(name, "layer%d.%d.conv1", layer, block), k, 3, stride, 1, false);
+	int down;
 
-	x = batch_norm(b, x, name_of(name, "layer%d.%d.bn1", layer, block), -1, true);
-	x = conv(b, x, name_of(name, "layer%d.%d.conv2", layer, block), k, 3, 1, 1, false);
-	if (stride != 1 || b->net->node[in].c != k) {
-		int down = conv(b, in, name_of(name, "layer%d.%d.downsample.0", layer, block), k, 1, stride, 0, false);
-
-		shortcut = batch_norm(b, down, name_of(name, "layer%d.%d.downsample.1", layer, block), -1, false);
-	}
-	return batch_norm(b, x, name_of(name, "layer%d.%d.bn2", layer, block), shortcut, true);
+	if (stride == 1 && b->net->node[in].c == k)
+		return in;
+	down = conv(b, in, name_of(name, "layer%d.%d.downsample.0", layer, block), k, 1, stride, 0, false);
+	return batch_norm(b, down, name_of(name, "layer%d.%d.downsample.1", layer, block), -1, false);
 }
 
-static int stages(struct builder *b, int x, int n_stages, const int *blocks, int width)
+/* A residual block whose channels come from `width`. */
+typedef int block_fn(struct builder *b, int in, int layer, int block, int width, int stride);
+
+/* torchvision.models.resnet.BasicBlock */
+static int basic_block(struct builder *b, int in, int layer, int block, int width, int stride)
+{
+	char name[64];
+	int x = conv(b, in, name_of(name, "layer%d.%d.conv1", layer, block), width, 3, stride, 1, false);
+
+	x = batch_norm(b, x, name_of(name, "layer%d.%d.bn1", layer, block), -1, true);
+	x = conv(b, x, name_of(name, "layer%d.%d.conv2", layer, block), width, 3, 1, 1, false);
+	in = shortcut(b, in, layer, block, width, stride);
+	return batch_norm(b, x, name_of(name, "layer%d.%d.bn2", layer, block), in, true);
+}
+
+/* torchvision.models.resnet.Bottleneck: the stride is the 3x3 convolution's ("ResNet v1.5") */
+static int bottleneck(struct builder *b, int in, int layer, int block, int width, int stride)
+{
+	char name[64];
+	int x = conv(b, in, name_of(name, "layer%d.%d.conv1", layer, block), width, 1, 1, 0, false);
+
+	x = batch_norm(b, x, name_of(name, "layer%d.%d.bn1", layer, block), -1, true);
+	x = conv(b, x, name_of(name, "layer%d.%d.conv2", layer, block), width, 3, stride, 1, false);
+	x = batch_norm(b, x, name_of(name, "layer%d.%d.bn2", layer, block), -1, true);
+	x = conv(b, x, name_of(name, "layer%d.%d.conv3", layer, block), 4 * width, 1, 1, 0, false);
+	in = shortcut(b, in, layer, block, 4 * width, stride);
+	return batch_norm(b, x, name_of(name, "layer%d.%d.bn3", layer, block), in, true);
+}
+
+static int stages(struct builder *b, int x, block_fn *block, int n_stages, const int *blocks, int width)
 {
 	for (int s = 0; s < n_stages; s++)
 		for (int i = 0; i < blocks[s]; i++)
-			x = basic_block(b, x, s + 1, i, width << s, s > 0 && i == 0 ? 2 : 1);
+			x = block(b, x, s + 1, i, width << s, s > 0 && i == 0 ? 2 : 1);
 	return x;
 }
 
@@ -257,8 +291,8 @@ static void resnet_head(struct builder *b, int x, int classes)
 	linear(b, x, "fc", classes);
 }
 
-/* torchvision.models.resnet18 and resnet34 */
-static void resnet(struct builder *b, const int blocks[4], int classes)
+/* torchvision.models.resnet18 ... resnet152 */
+static void resnet(struct builder *b, block_fn *block, const int blocks[4], int classes)
 {
 	int x;
 
@@ -266,7 +300,7 @@ static void resnet(struct builder *b, const int blocks[4], int classes)
 	x = conv(b, 0, "conv1", 64, 7, 2, 3, false);
 	x = batch_norm(b, x, "bn1", -1, true);
 	x = max_pool(b, x, 3, 2, 1);
-	x = stages(b, x, 4, blocks, 64);
+	x = stages(b, x, block, 4, blocks, 64);
 	resnet_head(b, x, classes);
 }
 
@@ -279,7 +313,7 @@ static void resnet_slim(struct builder *b, const struct model_spec *m, int class
 		blocks[s] = m->blocks;
 	x = conv(b, 0, "conv1", m->width, 3, m->stem_stride, 1, false);
 	x = batch_norm(b, x, "bn1", -1, true);
-	x = stages(b, x, m->stages, blocks, m->width);
+	x = stages(b, x, basic_block, m->stages, blocks, m->width);
 	resnet_head(b, x, classes);
 }
 
@@ -342,10 +376,19 @@ int net_build(struct net *net, const struct model_spec *m, int c, int h, int w, 
 		 "the input");
 	switch ((enum arch)m->arch) {
 	case ARCH_RESNET18:
-		resnet(&b, (const int[]){2, 2, 2, 2}, classes);
+		resnet(&b, basic_block, (const int[]){2, 2, 2, 2}, classes);
 		break;
 	case ARCH_RESNET34:
-		resnet(&b, (const int[]){3, 4, 6, 3}, classes);
+		resnet(&b, basic_block, (const int[]){3, 4, 6, 3}, classes);
+		break;
+	case ARCH_RESNET50:
+		resnet(&b, bottleneck, (const int[]){3, 4, 6, 3}, classes);
+		break;
+	case ARCH_RESNET101:
+		resnet(&b, bottleneck, (const int[]){3, 4, 23, 3}, classes);
+		break;
+	case ARCH_RESNET152:
+		resnet(&b, bottleneck, (const int[]){3, 8, 36, 3}, classes);
 		break;
 	case ARCH_RESNET_SLIM:
 		resnet_slim(&b, m, classes);

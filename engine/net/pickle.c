@@ -631,8 +631,7 @@ static int read_tensor(struct pickle_view *w, const struct machine *m, const str
 	char out[SHOWN_MAX];
 	int rc;
 
-	if (name->kind != TEXT || name->n > NAME_MAX_ || !is_utf8(name->text, name->n) ||
-	    memchr(name->text, 0, (size_t)name->n))
+	if (name->kind != TEXT || name->n > NAME_MAX_ || !is_utf8(name->text, name->n))
 		return BAD(m, "%s: a key that is no name of a tensor (%s)", where, kind_name[name->kind]);
 	keep_text(text, &w->name, name);
 	if (v->kind != TENSOR)

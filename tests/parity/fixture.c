@@ -47,7 +47,7 @@ void fixture_start(float *out, const char *name, const struct tensor *t)
 	scale = t->rank > 1 ? 2 * sqrt(6 / fan_in) : 0.25;
 	for (int64_t i = 0; i < t->n; i++)
 		if (t->rank == 1 && around_one)
-			out[i] = (float)(unit(name, i) + 0.5);
+			out[i] = (float)((unit(name, i) + 0.5) * (ends_with(name, ".bn3.weight") ? 0.125 : 1));
 		else
 			out[i] = (float)((unit(name, i) - 0.5) * scale);
 }
@@ -115,8 +115,8 @@ static int set_field(const struct field *f, void *obj, const char *value)
 
 static int set_key(struct parity_case *pc, const char *key, const char *value)
 {
-	static const char *const names[] = {"n", "steps", "salt"};
-	int *const members[] = {&pc->n, &pc->steps, &pc->salt};
+	static const char *const names[] = {"n", "steps", "salt", "every"};
+	int *const members[] = {&pc->n, &pc->steps, &pc->salt, &pc->every};
 	const struct field *f;
 	double *setting = group_setting(pc, key);
 
@@ -126,7 +126,7 @@ static int set_key(struct parity_case *pc, const char *key, const char *value)
 	}
 	if (!strcmp(key, "shape"))
 		return sscanf(value, "%dx%dx%d", &pc->c, &pc->h, &pc->w) == 3 ? 0 : -1;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		if (!strcmp(key, names[i])) {
 			*members[i] = atoi(value);
 			return 0;

@@ -23,7 +23,7 @@
 
 struct parity_case {
 	char name[64];
-	int c, h, w, n, steps, salt;
+	int c, h, w, n, steps, salt, every; /* every: make_fixtures.py's alone */
 	struct model_spec model;
 	struct hyper hyper;
 	double lr[2], weight_decay[2]; /* of the groups backbone and classifier; NAN: hyper's */

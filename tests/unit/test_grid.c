@@ -579,9 +579,10 @@ static void refuses_models_and_groups(void **state)
 {
 	static const struct refusal cases[] = {
 		{"model: resnet18", "2:8: model is 'resnet18'; expected a map"},
-		{"model: {arch: resnet50}", "2:15: arch is 'resnet50'; expected one of: resnet18 resnet34 resnet-slim "
-					    "cnn mlp; did you mean 'resnet18'?"},
-		{"model: {arch: vit}", "2:15: arch is 'vit'; expected one of: resnet18 resnet34 resnet-slim cnn mlp"},
+		{"model: {arch: resnet19}", "2:15: arch is 'resnet19'; expected one of: resnet18 resnet34 resnet50 "
+					    "resnet101 resnet152 resnet-slim cnn mlp; did you mean 'resnet18'?"},
+		{"model: {arch: vit}", "2:15: arch is 'vit'; expected one of: resnet18 resnet34 resnet50 resnet101 "
+				       "resnet152 resnet-slim cnn mlp"},
 		{"model: {head: keep}", "2:15: head: keep without weights; expected weights: FILE to keep it from"},
 		{"model: {head: old}", "2:15: head is 'old'; expected new or keep"},
 		{"model: {weights: [a]}", "2:18: weights is a list; expected text"},

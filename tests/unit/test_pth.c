@@ -322,6 +322,7 @@ static void test_nothing_is_called(void **state)
 					   "torch._utils\n_rebuild_tensor\n",
 					   "collections\nCounter\n",
 					   "torch.hub\nFloatStorage\n",
+					   "evil_\nFloatStorage\n",
 					   "torch\nU8\n",
 					   "numpy.core.multiarray\nscalar\n"};
 
@@ -410,6 +411,10 @@ static void test_a_machine_that_stumbles(void **state)
 		BAD("Q", "takes more values than there are"),
 		BAD("K\x01Q", "a persistent id that is no storage"),
 		BAD("h\x07", "memo 7 was never filled"),
+		BAD("Nq\x03h\x07", "memo 7 was never filled"), /* room for it, but nothing in it */
+		BAD("(ctorch\nFloatStorage\n(X\x01\0\0\0s\x85Q", "a persistent id that is no storage"),
+		BAD("(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0\x30NK\x04NtQ",
+		    "a persistent id that is no storage"),
 		BAD("j\xff\xff\xff\x7f", "memo 2147483647 was never filled"),
 		BAD("Nr\xff\xff\xff\x7f", "memo 2147483647, at most"),
 		BAD("N(NNu", "adds to None"),
@@ -420,6 +425,7 @@ static void test_a_machine_that_stumbles(void **state)
 		BAD("}.}", "STOP with 1 bytes"),
 		BAD(".", "0 values left"),
 		BAD("}(.", "STOP with 0 bytes"),
+		BAD("ctorch._utils\n_rebuild_parameter\nN\x85R", "a parameter without its tensor"),
 		BAD("ctorch._utils\n_rebuild_parameter\n)R", "a parameter without its tensor"),
 	};
 
@@ -434,10 +440,12 @@ static void test_a_machine_that_stumbles(void **state)
 static void test_caps_of_the_machine(void **state)
 {
 	(void)state;
-	n_code = 0;
-	for (int i = 0; i < 1001; i++)
-		OP("(");
-	refused(pth(), "nested more than 1000 deep");
+	for (int marks = 1000; marks <= 1001; marks++) {
+		n_code = 0;
+		for (int i = 0; i < marks; i++)
+			OP("(");
+		refused(pth(), marks > 1000 ? "nested more than 1000 deep" : "ends without STOP");
+	}
 	n_code = 0;
 	memset(code, 'N', sizeof(code));
 	n_code = sizeof(code);
