@@ -1,10 +1,11 @@
-/* engine.c - start-up of the engine (see engine.h) */
+/* engine.c - start-up of the engine, and what of it needs no file of its own (see engine.h) */
 #include "engine/engine.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
 
 #include "engine/base/rng.h"
+#include "engine/data/data.h"
 #include "engine/kernels/kernels.h"
 
 int engine_init(struct err *e)
@@ -36,4 +37,13 @@ uint64_t engine_probe(void)
 	hash = XXH3_64bits(x + ROWS * IN + OUT * IN, ROWS * OUT * sizeof(*x));
 	free(x);
 	return hash;
+}
+
+int dataset_sample(const struct dataset *d, int64_t i, float *x, int *label, struct err *e)
+{
+	int32_t y = 0;
+	int rc = dataset_gather(d, x, &y, NULL, i, 1, NULL, e);
+
+	*label = y;
+	return rc;
 }

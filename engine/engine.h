@@ -120,6 +120,8 @@ int dataset_open(struct dataset **d, const struct data_spec *spec, struct err *e
 const struct dataset_info *dataset_info(const struct dataset *d);
 /* ERR_DATA with the first difference if both have names of classes and these are not the same. */
 int dataset_same_classes(const struct dataset *train, const struct dataset *val, struct err *e);
+/* Sample i as evaluation sees it: [h][w][c] into x, normalised. Fails only where images are on disk. */
+int dataset_sample(const struct dataset *d, int64_t i, float *x, int *label, struct err *e);
 void dataset_free(struct dataset *d);
 
 /* ---- weights ---------------------------------------------------------------------------------------------- */
@@ -233,6 +235,16 @@ struct group_spec {
 /* Name of the head's module for an architecture: "fc" for the ResNets, "fc2" for cnn and mlp. */
 const char *model_head(int arch);
 
+/* Which network a weights file is of, by its tensors' names and shapes. */
+struct weights_guess {
+	bool found;              /* every tensor fits, the head's too if there is one */
+	struct model_spec model; /* resnet-slim's stem_stride cannot be told from weights: its default */
+	int channels;            /* of the input; mlp: of the input's values, as it has no channels */
+	int classes;             /* outputs of the head; 0: the file has none */
+	char why[200];           /* not found: what is wrong with the likeliest */
+};
+int weights_guess(struct weights_guess *g, const struct weights *w, struct err *e);
+
 struct trial_spec {
 	const struct model_spec *model;
 	const struct weights *weights; /* NULL: random start, PyTorch's or torchvision's, from the seed */
@@ -299,5 +311,14 @@ int trial_save(const struct trial *t, const char *path, struct err *e);
 
 /* What the trial's groups hold, for the plan and for people: tensors and elements of group g. */
 void trial_group_size(const struct trial *t, int g, int *tensors, int64_t *elements);
+struct trial_tensor {
+	const char *name; /* the trial's */
+	int rank;
+	const int64_t *shape;
+	int64_t n;
+	int group; /* -1: a running statistic, which no optimizer moves */
+};
+int trial_tensors(const struct trial *t); /* how many */
+void trial_tensor(struct trial_tensor *out, const struct trial *t, int i);
 
 #endif

@@ -16,6 +16,7 @@ static const struct command {
 	{"plan", cmd_plan, "GRID.yaml", "show what would run, and what of it is finished"},
 	{"report", cmd_report, "DIR", "rebuild tables, charts and report.html of a run directory"},
 	{"train", cmd_train, "GRID.yaml", "train one configuration in the foreground"},
+	{"inspect", cmd_inspect, "FILE", "show what a weights file holds, or a grid's data sets and groups"},
 };
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 

@@ -118,8 +118,10 @@ int net_set(struct net *net, const char *name, const float *in, int64_t n);
 int net_get_grad(const struct net *net, const char *name, float *out, int64_t n);
 /* Start values of every tensor from the seed (PyTorch's or torchvision's distributions). */
 void net_init_random(struct net *net, uint64_t seed);
-/* Loads all tensors but those below `skip` (a module's name, or NULL); missing, unexpected and mis-shaped tensors are
- * ERR_DATA and named. */
+/* Are w's tensors the net's, but for those below `skip` (a module's name, or NULL)? Missing, unexpected and mis-shaped
+ * ones are ERR_DATA and named. The net need not be placed. */
+int net_check(const struct net *net, const struct weights *w, const char *skip, struct err *e);
+/* Checks, then loads them all but those below `skip`; on failure the net is as it was. */
 int net_load(struct net *net, const struct weights *w, const char *skip, struct err *e);
 int net_save(const struct net *net, const char *path, struct err *e);
 

@@ -161,14 +161,14 @@ static int check_unexpected(const struct net *net, const struct weights *w, cons
 	return 0;
 }
 
-int net_load(struct net *net, const struct weights *w, const char *skip, struct err *e)
+int net_check(const struct net *net, const struct weights *w, const char *skip, struct err *e)
 {
 	if (weights_hugging_face(w))
 		return err_set(e, ERR_DATA,
 			       "tensors have the names of Hugging Face's ResNets (embedder, encoder.stages); expected "
 			       "torchvision's, which timm's files of the same network have too");
 	for (int i = 0; i < net->n_params; i++) {
-		struct param *p = &net->param[i];
+		const struct param *p = &net->param[i];
 		const struct tensor *t = weights_find(w, p->name);
 		char want[96], got[96];
 
@@ -180,9 +180,21 @@ int net_load(struct net *net, const struct weights *w, const char *skip, struct 
 		if (!same_shape(p, t))
 			return err_set(e, ERR_DATA, "tensor '%s' has shape %s; expected %s", p->name,
 				       shape_text(got, t->rank, t->shape), shape_text(want, p->rank, p->shape));
-		to_inner(p, net->w + p->at, t->data);
 	}
 	return check_unexpected(net, w, skip, e);
+}
+
+int net_load(struct net *net, const struct weights *w, const char *skip, struct err *e)
+{
+	int rc = net_check(net, w, skip, e);
+
+	for (int i = 0; i < net->n_params && !rc; i++) {
+		struct param *p = &net->param[i];
+
+		if (!below_module(p->name, skip))
+			to_inner(p, net->w + p->at, weights_find(w, p->name)->data);
+	}
+	return rc;
 }
 
 int net_save(const struct net *net, const char *path, struct err *e)

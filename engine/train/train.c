@@ -226,6 +226,18 @@ void trial_group_size(const struct trial *t, int g, int *tensors, int64_t *eleme
 	}
 }
 
+int trial_tensors(const struct trial *t)
+{
+	return t->net.n_params;
+}
+
+void trial_tensor(struct trial_tensor *out, const struct trial *t, int i)
+{
+	const struct param *p = &t->net.param[i];
+
+	*out = (struct trial_tensor){p->name, p->rank, p->shape, p->n, p->group};
+}
+
 /* ---- one step ---- */
 
 /* torch.nn.BatchNorm2d refuses to normalise a single value per channel in train mode. */

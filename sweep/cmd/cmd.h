@@ -16,6 +16,7 @@ int cmd_run(int argc, char **argv, struct err *e);
 int cmd_plan(int argc, char **argv, struct err *e);
 int cmd_report(int argc, char **argv, struct err *e);
 int cmd_train(int argc, char **argv, struct err *e);
+int cmd_inspect(int argc, char **argv, struct err *e);
 
 #define CMD_END  (-1) /* no more options: operands start at argv[optind] */
 #define CMD_HELP 'h'
