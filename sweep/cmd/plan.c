@@ -108,8 +108,13 @@ static void print_data(const char *what, const struct dataset *d)
 	const struct dataset_info *i = dataset_info(d);
 	char bytes[NUM_MAX];
 
-	printf("%-12s %" PRId64 " images of %dx%dx%d, %d classes, %s\n", what, i->n, i->c, i->h, i->w, i->classes,
+	printf("%-12s %" PRId64 " images of %dx%dx%d, %d classes, %s", what, i->n, i->c, i->h, i->w, i->classes,
 	       num_bytes(bytes, (double)i->bytes));
+	if (i->on_disk)
+		printf(", %s in the cache", num_bytes(bytes, (double)i->on_disk));
+	if (i->skipped)
+		printf(", %" PRId64 " bad images skipped", i->skipped);
+	putchar('\n');
 }
 
 static void print_model(const struct plan *p, const struct sizes *sz)
@@ -167,8 +172,9 @@ static json_t *data_json(const struct dataset *d)
 {
 	const struct dataset_info *i = dataset_info(d);
 
-	return json_pack("{s:I, s:[iii], s:i, s:I, s:s}", "n", (json_int_t)i->n, "shape", i->c, i->h, i->w, "classes",
-			 i->classes, "bytes", (json_int_t)i->bytes, "hash", i->hash);
+	return json_pack("{s:I, s:[iii], s:i, s:I, s:I, s:I, s:s}", "n", (json_int_t)i->n, "shape", i->c, i->h, i->w,
+			 "classes", i->classes, "bytes", (json_int_t)i->bytes, "on_disk", (json_int_t)i->on_disk,
+			 "skipped", (json_int_t)i->skipped, "hash", i->hash);
 }
 
 static json_t *groups_json(const struct study *s, const struct sizes *sz)

@@ -1,7 +1,7 @@
 /*
  * load.h - inside grid/: what the parts of the loader share while a grid file becomes a study.
  *
- * yaml.c makes a tree, set.c applies --set to it, grid.c reads the top level, load_data.c `data`, load_model.c `model`
+ * yaml.c makes a tree, set.c applies --set to it, grid.c reads the top level, load_data.c and load_images.c `data`, load_model.c `model`
  * and `groups`, load_space.c `parameters` and `linked`, load_expr.c `constraints` and `exclude`; space.c then expands
  * what they found into cells, and baseline.c marks one.
  */
@@ -72,6 +72,13 @@ int load_path(struct load *l, const struct node *n, const char *what, const char
 
 /* The parts. */
 int load_data(struct load *l, void *obj, const struct node *key, const struct node *value);
+/* Keys of a split or of all splits; obj is a struct data_spec. */
+int image_resize(struct load *l, void *obj, const struct node *key, const struct node *value);
+int image_crop(struct load *l, void *obj, const struct node *key, const struct node *value);
+int image_exif(struct load *l, void *obj, const struct node *key, const struct node *value);
+int image_bad(struct load *l, void *obj, const struct node *key, const struct node *value);
+int image_cache(struct load *l, void *obj, const struct node *key, const struct node *value);
+int image_augment(struct load *l, void *obj, const struct node *key, const struct node *value);
 int load_model(struct load *l, void *obj, const struct node *key, const struct node *value);
 int load_groups(struct load *l, const struct node *value); /* value NULL: the default groups */
 int load_spaces(struct load *l);                           /* `parameters` and `linked` of l->root */

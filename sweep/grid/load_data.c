@@ -17,7 +17,9 @@ static int integer(struct load *l, const struct node *key, const struct node *va
 static int only_source(struct load *l, struct data_spec *d, enum data_kind kind, const struct node *key)
 {
 	if (d->kind != DATA_NONE)
-		return node_error(key, l->e, "a second source of samples; expected one of idx, npy or fake");
+		return node_error(
+			key, l->e,
+			"a second source of samples; expected one of folder, cifar10, cifar100, idx, npy or fake");
 	d->kind = kind;
 	return 0;
 }
@@ -45,6 +47,51 @@ static int read_idx(struct load *l, void *obj, const struct node *key, const str
 static int read_npy(struct load *l, void *obj, const struct node *key, const struct node *value)
 {
 	return read_files(l, obj, DATA_NPY, key, value);
+}
+
+static int read_folder(struct load *l, void *obj, const struct node *key, const struct node *value)
+{
+	struct data_spec *d = obj;
+	int rc = only_source(l, d, DATA_FOLDER, key);
+
+	return rc ? rc : load_path(l, value, "folder", &d->folder);
+}
+
+/* A file or a list of them. */
+static int read_cifar(struct load *l, struct data_spec *d, enum data_kind kind, const struct node *key,
+		      const struct node *value)
+{
+	int n = value->kind == NODE_LIST ? value->n : 1;
+	const char **files = pool_alloc(l->pool, (size_t)(n ? n : 1) * sizeof(files[0]));
+	int rc = only_source(l, d, kind, key);
+
+	if (rc)
+		return rc;
+	if (!files)
+		return load_nomem(l);
+	if (!n)
+		return node_error(value, l->e, "%s lists no files; expected some, such as [data_batch_1.bin]",
+				  key->text);
+	for (int i = 0; !rc && i < n; i++)
+		rc = load_path(l, value->kind == NODE_LIST ? value->item[i] : value, key->text, &files[i]);
+	d->files = files;
+	d->n_files = n;
+	return rc;
+}
+
+static int read_cifar10(struct load *l, void *obj, const struct node *key, const struct node *value)
+{
+	return read_cifar(l, obj, DATA_CIFAR10, key, value);
+}
+
+static int read_cifar100(struct load *l, void *obj, const struct node *key, const struct node *value)
+{
+	return read_cifar(l, obj, DATA_CIFAR100, key, value);
+}
+
+static int read_coarse(struct load *l, void *obj, const struct node *key, const struct node *value)
+{
+	return node_bool(value, key->text, &((struct data_spec *)obj)->coarse, l->e);
 }
 
 /* ---- fake ---- */
@@ -208,14 +255,31 @@ static int read_channels(struct load *l, const struct node *n, const char *what,
 	return rc;
 }
 
+/* torchvision's, for models pretrained on ImageNet */
+static int use_imagenet(struct data_spec *d)
+{
+	static const double mean[3] = {0.485, 0.456, 0.406}, std[3] = {0.229, 0.224, 0.225};
+
+	d->n_norm = 3;
+	d->mean = mean;
+	d->std = std;
+	return 0;
+}
+
 static int read_normalize(struct load *l, void *obj, const struct node *key, const struct node *value)
 {
 	static const struct rule rules[] = {{"mean", keep_mean, true}, {"std", keep_std, true}};
 	struct data_spec *d = obj;
+	char shown[NODE_SHOWN];
 	struct norm norm;
-	int rc = load_map(l, value, key->text, rules, COUNT(rules), &norm);
-	int m, s;
+	int rc, m, s;
 
+	if (value->kind == NODE_SCALAR && !strcmp(value->text, "imagenet"))
+		return use_imagenet(d);
+	if (value->kind != NODE_MAP)
+		return node_error(value, l->e, "%s is %s; expected imagenet or {mean: ..., std: ...}", key->text,
+				  node_shown(value, shown));
+	rc = load_map(l, value, key->text, rules, COUNT(rules), &norm);
 	if (rc)
 		return rc;
 	m = channels(norm.mean);
@@ -236,20 +300,52 @@ static int read_normalize(struct load *l, void *obj, const struct node *key, con
 
 /* ---- the section ---- */
 
+/* A key of the split that says something of another source only. */
+static int only_for(struct load *l, const struct node *split, const char *name, bool fits, const char *whom)
+{
+	int at = node_find(split, name);
+
+	if (at < 0 || fits)
+		return 0;
+	return node_error(split->key[at], l->e, "%s is for %s; expected it nowhere else", name, whom);
+}
+
+static int check_split(struct load *l, const struct data_spec *d, const struct node *key, const struct node *value)
+{
+	struct err why;
+	int rc;
+
+	if (d->kind == DATA_NONE)
+		return node_error(key, l->e,
+				  "'%s' has no samples; expected folder: DIR, idx: [images, labels], cifar10:, "
+				  "cifar100:, npy: or fake:",
+				  key->text);
+	rc = only_for(l, value, "exif", d->kind == DATA_FOLDER, "folder");
+	if (!rc)
+		rc = only_for(l, value, "bad_images", d->kind == DATA_FOLDER, "folder");
+	if (!rc)
+		rc = only_for(l, value, "coarse", d->kind == DATA_CIFAR100, "cifar100");
+	if (!rc && data_spec_check(d, &why))
+		rc = node_error(key, l->e, "%s: %s", key->text, why.msg);
+	return rc;
+}
+
 static int read_split(struct load *l, struct data_spec *d, const struct node *key, const struct node *value)
 {
 	static const struct rule rules[] = {
-		{"idx", read_idx, false},         {"npy", read_npy, false},
-		{"fake", read_fake, false},       {"per_class", read_per_class, false},
-		{"limit", read_limit, false},     {"offset", read_offset, false},
-		{"classes", read_classes, false}, {"normalize", read_normalize, false},
+		{"folder", read_folder, false},     {"cifar10", read_cifar10, false},
+		{"cifar100", read_cifar100, false}, {"coarse", read_coarse, false},
+		{"idx", read_idx, false},           {"npy", read_npy, false},
+		{"fake", read_fake, false},         {"per_class", read_per_class, false},
+		{"limit", read_limit, false},       {"offset", read_offset, false},
+		{"classes", read_classes, false},   {"resize", image_resize, false},
+		{"center_crop", image_crop, false}, {"augment", image_augment, false},
+		{"exif", image_exif, false},        {"bad_images", image_bad, false},
+		{"cache", image_cache, false},      {"normalize", read_normalize, false},
 	};
 	int rc = load_map(l, value, key->text, rules, COUNT(rules), d);
 
-	if (!rc && d->kind == DATA_NONE)
-		rc = node_error(key, l->e,
-				"'%s' has no samples; expected idx: [images, labels], npy: or fake:", key->text);
-	return rc;
+	return rc ? rc : check_split(l, d, key, value);
 }
 
 static int read_train(struct load *l, void *obj, const struct node *key, const struct node *value)
@@ -259,26 +355,40 @@ static int read_train(struct load *l, void *obj, const struct node *key, const s
 
 static int read_val(struct load *l, void *obj, const struct node *key, const struct node *value)
 {
-	return (void)obj, read_split(l, &l->s->val, key, value);
-}
-
-static int read_common(struct load *l, void *obj, const struct node *key, const struct node *value)
-{
-	struct data_spec d = {0};
-	int rc = read_normalize(l, &d, key, value);
+	int at = node_find(value, "augment");
 
 	(void)obj;
-	l->s->train.n_norm = l->s->val.n_norm = d.n_norm;
-	l->s->train.mean = l->s->val.mean = d.mean;
-	l->s->train.std = l->s->val.std = d.std;
-	return rc;
+	if (at >= 0)
+		return node_error(value->key[at], l->e,
+				  "augment under 'val': validation images stay as they are; "
+				  "expected it under 'train'");
+	return read_split(l, &l->s->val, key, value);
 }
+
+/* What stands beside the splits holds for both. */
+#define FOR_BOTH(name, read)                                                                         \
+	static int name(struct load *l, void *obj, const struct node *key, const struct node *value) \
+	{                                                                                            \
+		int rc = read(l, &l->s->train, key, value);                                          \
+                                                                                                     \
+		(void)obj;                                                                           \
+		return rc ? rc : read(l, &l->s->val, key, value);                                    \
+	}
+
+FOR_BOTH(both_normalize, read_normalize)
+FOR_BOTH(both_resize, image_resize)
+FOR_BOTH(both_crop, image_crop)
+FOR_BOTH(both_exif, image_exif)
+FOR_BOTH(both_bad, image_bad)
+FOR_BOTH(both_cache, image_cache)
 
 int load_data(struct load *l, void *obj, const struct node *key, const struct node *value)
 {
-	/* normalize comes first: a split's own takes its place */
-	static const struct rule rules[] = {
-		{"normalize", read_common, false}, {"train", read_train, true}, {"val", read_val, true}};
+	/* train and val come last: a split's own takes the place of what stands for both */
+	static const struct rule rules[] = {{"normalize", both_normalize, false}, {"resize", both_resize, false},
+					    {"center_crop", both_crop, false},    {"exif", both_exif, false},
+					    {"bad_images", both_bad, false},      {"cache", both_cache, false},
+					    {"train", read_train, true},          {"val", read_val, true}};
 
 	return load_map(l, value, key->text, rules, COUNT(rules), obj);
 }

@@ -124,6 +124,58 @@ static json_t *one_or_list(json_t *one, const char *text)
 
 /* ---- sections ---- */
 
+/* Pixels: one number for a side (what it means says the text), or [height, width]. */
+static json_t *size_schema(const char *text)
+{
+	json_t *side = json_pack("{sssisi}", "type", "integer", "minimum", 1, "maximum", 4096);
+	json_t *both = json_pack("{sssOsisi}", "type", "array", "items", side, "minItems", 2, "maxItems", 2);
+
+	return described(json_pack("{s[oo]}", "anyOf", side, both), text);
+}
+
+static json_t *range_of_two(const char *text)
+{
+	return described(json_pack("{sss{sssi}sisi}", "type", "array", "items", "type", "number", "exclusiveMinimum", 0,
+				   "minItems", 2, "maxItems", 2),
+			 text);
+}
+
+static json_t *augment_schema(void)
+{
+	json_t *crop = closed(json_pack("{sososo}", "size", size_schema("of the result"), "scale",
+					range_of_two("share of the area; default [0.08, 1]"), "ratio",
+					range_of_two("width / height; default [0.75, 1.3333]")),
+			      "torchvision's RandomResizedCrop");
+	json_t *crop_or_size, *flip;
+
+	json_object_set_new(crop, "required", json_pack("[s]", "size"));
+	crop_or_size = described(json_pack("{s[oo]}", "anyOf", size_schema("its size"), crop),
+				 "a random part of the image, resized");
+	flip = json_pack("{s[{ss}{sssisi}]}", "anyOf", "type", "boolean", "type", "number", "minimum", 0, "maximum", 1);
+	return closed(json_pack("{sososo}", "random_resized_crop", crop_or_size, "crop_pad",
+				at_least(1, "zeros around the image before a random crop of its size"), "hflip",
+				described(flip, "probability of a mirror image; true: 0.5")),
+		      "done to training images anew in every epoch, never in evaluation");
+}
+
+/* What may stand in a split, or beside both. */
+static void add_image_keys(json_t *p)
+{
+	json_object_set_new(p, "resize",
+			    size_schema("bilinear with antialias, as torchvision's; a number: the shorter side"));
+	json_object_set_new(p, "center_crop", size_schema("the middle, after resize; zeros where there is no image"));
+	json_object_set_new(p, "exif",
+			    described(json_pack("{sssb}", "type", "boolean", "default", 0),
+				      "turn images of a folder as EXIF says; torchvision's loader does not"));
+	json_object_set_new(p, "bad_images",
+			    described(json_pack("{s[ss]ss}", "enum", "stop", "skip", "default", "stop"),
+				      "files of a folder that cannot be decoded"));
+	json_object_set_new(p, "cache",
+			    described(json_pack("{s[sss]ss}", "enum", "auto", "memory", "disk", "default", "auto"),
+				      "where decoded images are kept; auto: memory, up to a quarter of what is free"));
+	json_object_set_new(p, "normalize", ref("normalize"));
+}
+
 static json_t *split_schema(void)
 {
 	json_t *files =
@@ -137,6 +189,12 @@ static json_t *split_schema(void)
 	json_t *p = json_object();
 	json_t *o;
 
+	json_object_set_new(p, "folder", type("string", "a folder of JPEG and PNG images for each class in it"));
+	json_object_set_new(p, "cifar10", one_or_list(type("string", "a .bin file"), "CIFAR-10's binary files"));
+	json_object_set_new(p, "cifar100", one_or_list(type("string", "a .bin file"), "CIFAR-100's binary files"));
+	json_object_set_new(
+		p, "coarse",
+		described(json_pack("{sssb}", "type", "boolean", "default", 0), "cifar100: the 20 coarse labels"));
 	json_object_set(p, "idx", files);
 	json_object_set_new(p, "npy", described(json_deep_copy(files), "[images, labels] in NumPy's format"));
 	json_object_set_new(p, "fake", fake);
@@ -149,11 +207,13 @@ static json_t *split_schema(void)
 			    described(json_pack("{sss{sssi}si}", "type", "array", "items", "type", "integer", "minimum",
 						0, "minItems", 1),
 				      "keep only these labels, renumbered by their place here"));
-	json_object_set_new(p, "normalize", ref("normalize"));
-	o = closed(p, "samples: one of idx, npy and fake, and which of them are taken");
-	json_object_set_new(
-		o, "oneOf",
-		json_pack("[{s[s]}{s[s]}{s[s]}]", "required", "idx", "required", "npy", "required", "fake"));
+	json_object_set_new(p, "augment", augment_schema());
+	add_image_keys(p);
+	o = closed(p, "samples: one source, which of them are taken, and what is done to them");
+	json_object_set_new(o, "oneOf",
+			    json_pack("[{s[s]}{s[s]}{s[s]}{s[s]}{s[s]}{s[s]}]", "required", "folder", "required",
+				      "cifar10", "required", "cifar100", "required", "idx", "required", "npy",
+				      "required", "fake"));
 	return o;
 }
 
@@ -167,15 +227,16 @@ static json_t *normalize_schema(void)
 			     one_or_list(std, "one for all channels, or one for each")),
 		   "(x - mean) / std, on pixels scaled to 0..1");
 	json_object_set_new(o, "required", json_pack("[ss]", "mean", "std"));
-	return o;
+	return json_pack("{s[{ss}o]}", "anyOf", "const", "imagenet", o);
 }
 
 static json_t *data_schema(void)
 {
-	json_t *o =
-		closed(json_pack("{sososo}", "train", ref("split"), "val", ref("split"), "normalize", ref("normalize")),
-		       "what to train on and what to validate on");
+	json_t *p = json_pack("{soso}", "train", ref("split"), "val", ref("split"));
+	json_t *o;
 
+	add_image_keys(p);
+	o = closed(p, "what to train on and what to validate on; what stands beside them holds for both");
 	json_object_set_new(o, "required", json_pack("[ss]", "train", "val"));
 	return o;
 }

@@ -3,20 +3,50 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "sweep/run/machine.h"
+
 /* How many cells are measured: enough to see every kind of axis, few enough for a million cells. */
 #define CELLS_MEASURED 2000
+
+/* Where decoded images go that need more than this share of the free memory: the XDG base directory specification's. */
+#define MEMORY_SHARE 4
+
+static const char *cache_directory(char path[PATH_MAX])
+{
+	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	int n = -1;
+
+	if (xdg && *xdg == '/')
+		n = snprintf(path, PATH_MAX, "%s/gapsweep", xdg);
+	else if (home && *home == '/')
+		n = snprintf(path, PATH_MAX, "%s/.cache/gapsweep", home);
+	return n < 0 || n >= PATH_MAX ? NULL : path;
+}
+
+static int open_data(struct dataset **d, const struct data_spec *spec, struct err *e)
+{
+	struct data_spec here = *spec;
+	char path[PATH_MAX];
+
+	here.cache_dir = cache_directory(path);
+	here.cache_above = machine_memory() / MEMORY_SHARE;
+	return dataset_open(d, &here, e);
+}
 
 int sources_open(struct sources *src, const struct study *s, struct err *e)
 {
 	int rc;
 
 	*src = (struct sources){0};
-	rc = dataset_open(&src->train, &s->train, e);
+	rc = open_data(&src->train, &s->train, e);
 	if (!rc)
-		rc = dataset_open(&src->val, &s->val, e);
+		rc = open_data(&src->val, &s->val, e);
+	if (!rc)
+		rc = dataset_same_classes(src->train, src->val, e);
 	if (!rc && s->weights_path)
 		rc = weights_open(&src->weights, s->weights_path, e);
 	if (rc) {

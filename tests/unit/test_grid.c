@@ -143,6 +143,53 @@ static void reads_every_section(void **state)
 	assert_true(s.seed[2] == 9007199254740993);
 }
 
+static void reads_what_is_done_to_images(void **state)
+{
+	(void)state;
+	must_parse("model: {arch: cnn}\n"
+		   "data:\n"
+		   "  train: {folder: a, bad_images: skip, exif: true, cache: disk, resize: [40, 50],\n"
+		   "          augment: {random_resized_crop: {size: [32, 48], ratio: [1, 2]}, hflip: 0.25}}\n"
+		   "  val: {folder: /b, center_crop: [32, 48]}\n"
+		   "  resize: 36\n"
+		   "  normalize: imagenet\n");
+	assert_int_equal(s.train.kind, DATA_FOLDER);
+	assert_string_equal(s.train.folder, "a");
+	assert_true(s.train.skip_bad && s.train.exif && s.train.cache == CACHE_DISK);
+	assert_int_equal(s.train.resize[0], 40);
+	assert_int_equal(s.train.resize[1], 50);
+	assert_int_equal(s.train.crop[0], 0);
+	assert_int_equal(s.train.augment.resized_crop[0], 32);
+	assert_int_equal(s.train.augment.resized_crop[1], 48);
+	assert_true(s.train.augment.scale[0] == 0.08 && s.train.augment.scale[1] == 1);
+	assert_true(s.train.augment.ratio[0] == 1 && s.train.augment.ratio[1] == 2);
+	assert_true(s.train.augment.hflip == 0.25);
+	assert_int_equal(s.val.resize[0], 36);
+	assert_int_equal(s.val.resize[1], 0);
+	assert_int_equal(s.val.crop[1], 48);
+	assert_false(s.val.skip_bad || s.val.exif || s.val.cache != CACHE_AUTO);
+	assert_int_equal(s.val.n_norm, 3);
+	assert_true(s.val.mean[0] == 0.485 && s.val.std[2] == 0.225);
+	must_parse("model: {arch: cnn}\n"
+		   "data: {train: {cifar10: [x, /y], augment: {crop_pad: 4, hflip: true}},"
+		   " val: {cifar100: z, coarse: true}, center_crop: 9, cache: memory}\n");
+	assert_int_equal(s.train.kind, DATA_CIFAR10);
+	assert_int_equal(s.train.n_files, 2);
+	assert_string_equal(s.train.files[1], "/y");
+	assert_int_equal(s.train.augment.crop_pad, 4);
+	assert_true(s.train.augment.hflip == 0.5);
+	assert_int_equal(s.val.kind, DATA_CIFAR100);
+	assert_true(s.val.coarse);
+	assert_string_equal(s.val.files[0], "z");
+	assert_int_equal(s.val.crop[0], 9);
+	assert_int_equal(s.val.crop[1], 9);
+	assert_int_equal(s.val.cache, CACHE_MEMORY);
+	must_parse("model: {arch: cnn}\n"
+		   "data: {train: {folder: a, augment: {random_resized_crop: 8, hflip: false}}, val: {folder: b}}\n");
+	assert_int_equal(s.train.augment.resized_crop[1], 8);
+	assert_true(s.train.augment.hflip == 0);
+}
+
 static void resolves_paths_against_the_file(void **state)
 {
 	static const char text[] = "data: {train: {idx: [i, /l]}, val: {idx: [../i, l]}}\nmodel: {weights: w}\n";
@@ -200,6 +247,16 @@ static void loads_the_ready_grids(void **state)
 		fail_msg("%s", e.msg);
 	assert_int_equal(s.n_cells, 1);
 	assert_int_equal(s.train.n_classes, 8);
+	for (int small = 0; small < 2; small++) {
+		study_release(&s);
+		if (study_load(&s, small ? "grids/exercise-small.yaml" : "grids/exercise-resnet18.yaml", NULL, 0, &e))
+			fail_msg("%s", e.msg);
+		assert_int_equal(s.n_cells, 4);
+		assert_int_equal(s.n_groups, 7);
+		assert_true(s.cell[0].baseline);
+		assert_true(s.cell[1].setting.group_lr[5] == 1e-4 && s.cell[1].setting.group_lr[6] == 1e-2);
+		assert_int_equal(s.train.fake_n, small ? 128 : 1000);
+	}
 	study_release(&s);
 	assert_int_equal(study_load(&s, "grids/no-such.yaml", NULL, 0, &e), ERR_NOINPUT);
 	assert_int_equal(study_load(&s, "grids", NULL, 0, &e), ERR_NOINPUT);
@@ -542,11 +599,13 @@ static void refuses_data(void **state)
 	static const struct refusal cases[] = {
 		{"data: 3", "2:7: data is '3'; expected a map"},
 		{"data: {train: {fake: {}}}", "2:7: data has no 'val'; expected one"},
-		{"data: {test: {}}", "2:8: unknown key 'test'; expected one of: normalize, train, val"},
-		{"data: {train: {}, val: {}}",
-		 "2:8: 'train' has no samples; expected idx: [images, labels], npy: or fake:"},
+		{"data: {test: {}}", "2:8: unknown key 'test'; expected one of: normalize, resize, center_crop, exif, "
+				     "bad_images, cache, train, val"},
+		{"data: {train: {}, val: {}}", "2:8: 'train' has no samples; expected folder: DIR, idx: [images, "
+					       "labels], cifar10:, cifar100:, npy: or "
+					       "fake:"},
 		{"data: {train: {idx: [a, b], fake: {}}}",
-		 "2:29: a second source of samples; expected one of idx, npy or fake"},
+		 "2:29: a second source of samples; expected one of folder, cifar10, cifar100, idx, npy or fake"},
 		{"data: {train: {idx: a}}", "2:21: idx is 'a'; expected two files [images, labels]"},
 		{"data: {train: {idx: [a]}}",
 		 "2:21: idx is a list of another length; expected two files [images, labels]"},
@@ -573,6 +632,54 @@ static void refuses_data(void **state)
 
 	(void)state;
 	CHECK("model: {arch: cnn}\n", cases);
+}
+
+static void refuses_images(void **state)
+{
+	static const struct refusal cases[] = {
+		{"train: {folder: []}", "2:24: folder is a list; expected text"},
+		{"train: {folder: a, fake: {}}", "2:27: a second source of samples; expected one of folder"},
+		{"train: {cifar10: []}", "2:25: cifar10 lists no files; expected some, such as [data_batch_1.bin]"},
+		{"train: {cifar100: [a, {}]}", "2:30: cifar100 is a map; expected text"},
+		{"train: {cifar10: a, coarse: true}", "2:28: coarse is for cifar100; expected it nowhere else"},
+		{"train: {fake: {}, exif: true}", "2:26: exif is for folder; expected it nowhere else"},
+		{"train: {fake: {}, bad_images: skip}", "2:26: bad_images is for folder; expected it nowhere else"},
+		{"train: {folder: a, bad_images: drop}", "2:39: bad_images is 'drop'; expected stop or skip"},
+		{"train: {folder: a, exif: maybe}", "2:33: exif is 'maybe'; expected true or false"},
+		{"cache: ram", "2:15: cache is 'ram'; expected auto, memory or disk"},
+		{"resize: 0", "2:16: resize is '0'; expected 1 to 4096"},
+		{"resize: [1, 2, 3]", "2:16: resize is a list of another length; expected a number or [height, width]"},
+		{"center_crop: {}", "2:21: center_crop is a map; expected a number or [height, width]"},
+		{"center_crop: [4, 5000]", "2:25: center_crop is '5000'; expected 1 to 4096"},
+		{"normalize: imagnet", "2:19: normalize is 'imagnet'; expected imagenet or {mean: ..., std: ...}"},
+		{"augment: {}", "2:8: unknown key 'augment'; expected one of: normalize, resize"},
+		{"train: {folder: a}, val: {folder: a, augment: {}}",
+		 "2:45: augment under 'val': validation images stay as they are; expected it under 'train'"},
+		{"train: {folder: a, augment: {flip: 1}}", "2:37: unknown key 'flip'; did you mean 'hflip'?"},
+		{"train: {folder: a, augment: {hflip: 2}}",
+		 "2:44: hflip is '2'; expected a probability, 0 to 1, or true for 0.5"},
+		{"train: {folder: a, augment: {crop_pad: 0}}", "2:47: crop_pad is '0'; expected 1 to 4096"},
+		{"train: {folder: a, augment: {random_resized_crop: {}}}",
+		 "2:58: random_resized_crop has no 'size'; expected one"},
+		{"train: {folder: a, augment: {random_resized_crop: {size: 8, scale: 1}}}",
+		 "2:75: scale is '1'; expected [smallest, largest]"},
+		{"train: {folder: a, augment: {random_resized_crop: {size: 8, scale: [0, 1]}}}",
+		 "2:76: scale is '0'; expected more than 0, at most 1"},
+		{"train: {folder: a, augment: {random_resized_crop: {size: 8, ratio: [2, 1]}}}",
+		 "2:75: ratio falls from 2 to 1; expected [smallest, largest]"},
+		{"train: {folder: a, augment: {random_resized_crop: 8, crop_pad: 4}}",
+		 "2:8: train: augment: random_resized_crop and crop_pad; expected one of them"},
+		{"center_crop: 9, train: {folder: a, augment: {random_resized_crop: 8}}",
+		 "2:24: train: center_crop of 9 x 9, but random_resized_crop gives 8 x 8; expected the same"},
+	};
+	char text[300];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "model: {arch: cnn}\ndata: {%s}\n", cases[i].text);
+		if (!strstr(complaint(text), cases[i].message))
+			fail_msg("%s\nexpected %s", complaint(text), cases[i].message);
+	}
 }
 
 static void refuses_models_and_groups(void **state)
@@ -935,6 +1042,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(takes_defaults),
 		cmocka_unit_test(reads_every_section),
+		cmocka_unit_test(reads_what_is_done_to_images),
 		cmocka_unit_test(resolves_paths_against_the_file),
 		cmocka_unit_test(unites_grids_in_file_order),
 		cmocka_unit_test(loads_the_ready_grids),
@@ -955,6 +1063,7 @@ int main(void)
 		cmocka_unit_test(refuses_at_the_top),
 		cmocka_unit_test(refuses_an_unfit_file_name),
 		cmocka_unit_test(refuses_data),
+		cmocka_unit_test(refuses_images),
 		cmocka_unit_test(refuses_models_and_groups),
 		cmocka_unit_test(refuses_values),
 		cmocka_unit_test(refuses_parameters),
