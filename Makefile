@@ -133,8 +133,9 @@ tsan:                ## the scheduler under ThreadSanitizer (clang, libomp, arch
 	OMP_TOOL_LIBRARIES=$(firstword $(wildcard /usr/lib/llvm-*/lib/libarcher.so)) \
 	TSAN_OPTIONS=ignore_noninstrumented_modules=1 build/tsan/tests/unit/test_sched
 
-bench: $(B)/tests/bench/bench_kernels ## GFLOP/s of the kernels, layer by layer
+bench: $(B)/tests/bench/bench_kernels $(B)/tests/bench/bench_net ## GFLOP/s of the kernels layer by layer, img/s of whole nets
 	@$<
+	@$(B)/tests/bench/bench_net
 
 bench-peers: gapsweep ## the demo's trials against PyTorch on this machine (asks for Debian's python3-torch)
 	@tests/need.sh python3-torch

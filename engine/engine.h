@@ -23,7 +23,7 @@
 #define ENGINE_NAME_MAX   32   /* bytes of a group's name, with the NUL */
 #define ENGINE_CHANNELS   1024 /* most channels that can be normalised one by one */
 /* Raised whenever a change of the engine changes any figure it computes; part of every trial's key. */
-#define ENGINE_NUMERICS_VERSION 1
+#define ENGINE_NUMERICS_VERSION 2
 
 /* Once, before anything else and before any parallel region: picks the kernels, quiets BLAS's own threads. */
 int engine_init(struct err *e);
@@ -207,6 +207,7 @@ enum schedule {
 	SCHEDULE_PLATEAU,
 };
 enum schedule_unit { UNIT_AUTO, UNIT_EPOCH, UNIT_STEP };
+enum conv_choice { CONV_CHOICE_AUTO, CONV_CHOICE_DIRECT, CONV_CHOICE_WINOGRAD };
 
 /* Puts the optimizer's or schedule's own default wherever a NAN stands (lr, eps, weight_decay, gamma), and the
  * schedule's unit where it is auto. */

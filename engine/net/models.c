@@ -405,6 +405,21 @@ int net_build(struct net *net, const struct model_spec *m, int c, int h, int w, 
 	return b.rc;
 }
 
+void net_choose_conv(struct net *net, enum conv_choice choice)
+{
+	for (int i = 0; i < net->n_nodes; i++) {
+		struct conv_shape *cs = &net->node[i].conv;
+
+		if (net->node[i].op != OP_CONV)
+			continue;
+		if (choice == CONV_CHOICE_AUTO)
+			cs->algo = conv_faster(cs);
+		else
+			cs->algo =
+				choice == CONV_CHOICE_WINOGRAD && conv_winograd_fits(cs) ? CONV_WINOGRAD : CONV_DIRECT;
+	}
+}
+
 void net_set_trained(struct net *net, const bool *trained)
 {
 	net->first_trained = net->n_nodes;

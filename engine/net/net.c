@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/base/rng.h"
 
@@ -107,10 +108,30 @@ static void forward_node(struct net *net, struct node *n, int images, const stru
 	}
 }
 
+/* Adds the time since *since to node i's; *since moves to now. */
+static void note_time(struct net *net, int i, int pass, double *since)
+{
+	struct timespec ts;
+	double now;
+
+	if (!net->times)
+		return;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	now = (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+	if (i > 0)
+		net->times->node[i][pass] += now - *since;
+	*since = now;
+}
+
 void net_forward_nodes(struct net *net, int first, int end, int n, const struct batch_id *id)
 {
-	for (int i = first; i < end; i++)
+	double since = 0;
+
+	note_time(net, 0, 0, &since);
+	for (int i = first; i < end; i++) {
 		forward_node(net, &net->node[i], n, id);
+		note_time(net, i, 0, &since);
+	}
 }
 
 float *net_logits_out(struct net *net)
@@ -198,9 +219,14 @@ static void backward_node(struct net *net, struct node *n, int images)
 
 void net_backward(struct net *net, int n)
 {
-	for (int i = net->n_nodes - 1; i >= net->first_trained; i--)
+	double since = 0;
+
+	note_time(net, 0, 1, &since);
+	for (int i = net->n_nodes - 1; i >= net->first_trained; i--) {
 		if (net->node[i].needs_grad)
 			backward_node(net, &net->node[i], n);
+		note_time(net, i, 1, &since);
+	}
 }
 
 /* ---- evaluation ---- */

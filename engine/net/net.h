@@ -71,6 +71,11 @@ struct node {
 	float *own_out, *own_eval_out;  /* while out and eval_out are another net's (net_borrow()); else NULL */
 };
 
+/* For a profile: CPU seconds in each node's forward and backward passes, added up. */
+struct net_times {
+	double node[NET_MAX_NODES][2];
+};
+
 struct net {
 	int batch, eval_batch; /* most images a call */
 	int n_nodes, n_params;
@@ -84,6 +89,7 @@ struct net {
 	size_t n_trainable; /* floats of w before the first buffer; g has as many */
 	float *w, *g;
 	float *workspace;
+	struct net_times *times; /* NULL: no profile */
 };
 
 /* What dropout needs to know of a batch, so that a sample's mask does not depend on its neighbours. */
@@ -99,6 +105,8 @@ struct batch_id {
  * does not fit (a map that would vanish, in_channels that disagree). */
 int net_build(struct net *net, const struct model_spec *model, int c, int h, int w, int classes, float dropout,
 	      struct err *e);
+/* Decides how each convolution is computed; before it, all are direct. */
+void net_choose_conv(struct net *net, enum conv_choice choice);
 /* Marks what is trained: tensors of groups with trained[g]. Decides needs_grad and the end of the backward pass. */
 void net_set_trained(struct net *net, const bool *trained);
 

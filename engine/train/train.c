@@ -101,6 +101,7 @@ static int prepare(struct trial *t, const struct trial_spec *s, struct err *e)
 		rc = groups_assign(&t->net, s, e);
 	if (rc)
 		return rc;
+	net_choose_conv(&t->net, (enum conv_choice)t->spec.hyper.conv);
 	t->net.freeze_bn = t->spec.hyper.freeze_bn;
 	groups_scale_layers(&t->net, t->spec.hyper.layer_decay);
 	t->optim.hyper = &t->spec.hyper;

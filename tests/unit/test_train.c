@@ -639,9 +639,34 @@ static void augments_in_training_alone(void **state)
 	tear_down(&f);
 }
 
+/* conv: decides how a convolution is summed, and by default the shape does. */
+static void conv_is_chosen(void **state)
+{
+	static const enum conv_algo want[3][2] = {
+		{CONV_DIRECT, CONV_WINOGRAD}, {CONV_DIRECT, CONV_DIRECT}, {CONV_WINOGRAD, CONV_WINOGRAD}};
+	struct fixture f;
+
+	(void)state;
+	set_up(&f, "cnn");
+	for (int choice = 0; choice < 3; choice++) {
+		struct trial *t;
+		int seen = 0;
+
+		f.spec.hyper.conv = choice;
+		t = make(&f);
+		for (int i = 0; i < trial_net(t)->n_nodes; i++)
+			if (trial_net(t)->node[i].op == OP_CONV)
+				assert_int_equal(trial_net(t)->node[i].conv.algo, want[choice][seen++]);
+		assert_int_equal(seen, 2);
+		trial_free(t);
+	}
+	tear_down(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(conv_is_chosen),
 		cmocka_unit_test(same_seed_same_bits),
 		cmocka_unit_test(resumed_equals_uninterrupted),
 		cmocka_unit_test(interrupted_anywhere),
@@ -660,6 +685,7 @@ int main(void)
 		cmocka_unit_test(memory_is_known_beforehand),
 		cmocka_unit_test(bad_specs_are_named),
 		cmocka_unit_test(saved_weights_load),
+		cmocka_unit_test(conv_is_chosen),
 		cmocka_unit_test(augments_in_training_alone),
 	};
 
