@@ -8,9 +8,11 @@
 
 enum { MAX_BARS = 60, WIDTH = 600 };
 
+/* A cell's gap, in points where it stands alone; v has it as a fraction with its interval. */
 struct bar {
 	int cell;
 	double gap;
+	const struct estimate *v;
 };
 
 static int by_gap(const void *a, const void *b)
@@ -23,13 +25,16 @@ static int by_gap(const void *a, const void *b)
 	return (x->cell > y->cell) - (x->cell < y->cell);
 }
 
-static int collect(struct bar *bar, const struct summary *s)
+static int collect(struct bar *bar, const struct summary *s, bool at_equal)
 {
 	int n = 0;
 
-	for (int i = 0; i < s->results->study->n_cells; i++)
-		if (s->cell[i].n && !isnan(s->cell[i].metric[METRIC_gap].mean))
-			bar[n++] = (struct bar){i, 100 * s->cell[i].metric[METRIC_gap].mean};
+	for (int i = 0; i < s->results->study->n_cells; i++) {
+		const struct estimate *v = at_equal ? &s->cell[i].at_gap : &s->cell[i].metric[METRIC_gap];
+
+		if (v->n && !isnan(v->mean))
+			bar[n++] = (struct bar){i, 100 * v->mean, v};
+	}
 	qsort(bar, (size_t)n, sizeof(*bar), by_gap);
 	return n;
 }
@@ -65,7 +70,7 @@ static void write_bars(FILE *csv, const struct bar *bar, int n, const struct sum
 
 	fputs("row,cell,label,kind,gap,lo,hi,note,note_at\n", csv);
 	for (int i = 0; i < n; i++) {
-		const struct estimate *v = &s->cell[bar[i].cell].metric[METRIC_gap];
+		const struct estimate *v = bar[i].v;
 		char label[CELL_LABEL_MAX];
 		double hi = v->n > 1 ? 100 * v->hi : bar[i].gap;
 
@@ -83,13 +88,13 @@ static void write_bars(FILE *csv, const struct bar *bar, int n, const struct sum
 }
 
 /* The axis ends at round figures with room for the words behind the bars. */
-static void write_range(FILE *f, const struct bar *bar, int n, const struct summary *s)
+static void write_range(FILE *f, const struct bar *bar, int n)
 {
 	double low = 0;
 	double high = 1;
 
 	for (int i = 0; i < n; i++) {
-		const struct estimate *v = &s->cell[bar[i].cell].metric[METRIC_gap];
+		const struct estimate *v = bar[i].v;
 
 		low = fmin(low, v->n > 1 ? fmax(100 * v->lo, bar[i].gap - 10) : bar[i].gap);
 		high = fmax(high, v->n > 1 ? fmin(100 * v->hi, bar[i].gap + 20) : bar[i].gap);
@@ -132,31 +137,55 @@ static void write_key(FILE *f, const struct summary *s)
 	fact_texts(f, "KEY_COLOUR", colour, n);
 }
 
+static void write_subtitle(FILE *f, const struct summary *s, int shown, int all, bool at_equal)
+{
+	const struct study *st = s->results->study;
+	char place[120] = "last epoch";
+	char repeats[64];
+	char text[400];
+	int complete = 0;
+	int n = 0;
+
+	for (int i = 0; i < st->n_cells; i++)
+		complete += s->cell[i].n > 0;
+	repeats_text(repeats, s);
+	if (at_equal && all < complete)
+		snprintf(place, sizeof(place), "where clean train accuracy passes %g %%; %d of %d cells never do",
+			 100 * st->at_train_acc, complete - all, complete);
+	else if (at_equal)
+		snprintf(place, sizeof(place), "where clean train accuracy passes %g %%", 100 * st->at_train_acc);
+	if (shown < all)
+		n = snprintf(text, sizeof(text), "the %d smallest of %d cells; ", shown, all);
+	if (at_equal)
+		snprintf(text + n, sizeof(text) - (size_t)n, "%s; 95 %% t interval", place);
+	else
+		snprintf(text + n, sizeof(text) - (size_t)n, "%s, %s; whiskers: 95 %% t interval", repeats, place);
+	fact_text(f, "SUBTITLE", text);
+}
+
 bool bars_data(struct chart_out *out, const struct summary *s, const struct chart *c)
 {
+	bool at_equal = c == &charts[CHART_gap_at_train_acc];
 	struct bar *bar = calloc((size_t)s->results->study->n_cells + 1, sizeof(*bar));
-	int all = bar ? collect(bar, s) : 0;
+	int all = bar ? collect(bar, s, at_equal) : 0;
 	int n = bar ? thin_out(bar, all, s) : 0;
-	char repeats[64];
-	char text[256];
 
 	if (!n) {
-		snprintf(out->note, sizeof(out->note), "%s", bar ? "no trial has completed" : "out of memory");
+		if (at_equal && s->best >= 0)
+			snprintf(out->note, sizeof(out->note),
+				 "no trial passes %g %% clean train accuracy between two epochs",
+				 100 * s->results->study->at_train_acc);
+		else
+			snprintf(out->note, sizeof(out->note), "%s", bar ? "no trial has completed" : "out of memory");
 		free(bar);
 		return false;
 	}
 	write_bars(out->csv, bar, n, s);
-	repeats_text(repeats, s);
 	fact_text(out->facts, "TITLE", c->title);
-	if (n < all)
-		snprintf(text, sizeof(text), "the %d smallest of %d cells; %s; whiskers: 95 %% t interval", n, all,
-			 repeats);
-	else
-		snprintf(text, sizeof(text), "%s, last epoch; whiskers: 95 %% t interval of the mean", repeats);
-	fact_text(out->facts, "SUBTITLE", text);
+	write_subtitle(out->facts, s, n, all, at_equal);
 	write_key(out->facts, s);
 	write_labels(out->facts, bar, n, s);
-	write_range(out->facts, bar, n, s);
+	write_range(out->facts, bar, n);
 	fact_number(out->facts, "N_ROWS", n);
 	fact_number(out->facts, "ROW_H", 17);
 	fact_number(out->facts, "WIDTH", WIDTH);

@@ -26,6 +26,22 @@ const struct chart charts[N_CHARTS] = {
 			    bars_data},
 	[CHART_train_vs_val] = {"train_vs_val", "train_vs_val", "Train against validation accuracy",
 				"Scatter of train against validation accuracy with lines of equal gap", scatter_data},
+	[CHART_gap_along_rates] = {"gap_along_rates", "along_rates", "Gap along each learning rate",
+				   "Lines of the gap along each learning rate, the other at its best, with intervals",
+				   along_data},
+	[CHART_pareto] = {"pareto", "points", "Validation accuracy against gap",
+			  "Scatter of gap and validation accuracy of every cell with the Pareto front", points_data},
+	[CHART_drift_vs_gap] = {"drift_vs_gap", "points", "Gap against the distance from the start weights",
+				"Scatter of the first group's distance from its start weights and the gap",
+				points_data},
+	[CHART_gap_at_train_acc] = {"gap_at_train_acc", "gap_bars", "Gap at equal training accuracy",
+				    "Bars of every cell's gap at the same training accuracy, with intervals",
+				    bars_data},
+	[CHART_update_ratio] = {"update_ratio", "update_ratio", "How far a step moves each group",
+				"Ratio of update to weights by epoch and parameter group, baseline and best cell",
+				ratio_data},
+	[CHART_timeline] = {"timeline", "timeline", "What each worker did when",
+			    "Time line of the workers, a bar a trial", timeline_data},
 };
 
 /*

@@ -13,7 +13,20 @@
 #include "sweep/report/report.h"
 #include "sweep/report/summary.h"
 
-enum { CHART_gap_heatmap, CHART_val_acc_heatmap, CHART_learning_curves, CHART_gap_bars, CHART_train_vs_val, N_CHARTS };
+enum {
+	CHART_gap_heatmap,
+	CHART_val_acc_heatmap,
+	CHART_gap_along_rates,
+	CHART_learning_curves,
+	CHART_gap_bars,
+	CHART_train_vs_val,
+	CHART_pareto,
+	CHART_drift_vs_gap,
+	CHART_gap_at_train_acc,
+	CHART_update_ratio,
+	CHART_timeline,
+	N_CHARTS
+};
 
 /* Where a chart's data function writes; and what it says if there is nothing to draw. */
 struct chart_out {
@@ -44,6 +57,10 @@ bool heatmap_data(struct chart_out *out, const struct summary *s, const struct c
 bool curves_data(struct chart_out *out, const struct summary *s, const struct chart *c);
 bool bars_data(struct chart_out *out, const struct summary *s, const struct chart *c);
 bool scatter_data(struct chart_out *out, const struct summary *s, const struct chart *c);
+bool along_data(struct chart_out *out, const struct summary *s, const struct chart *c);
+bool points_data(struct chart_out *out, const struct summary *s, const struct chart *c);
+bool ratio_data(struct chart_out *out, const struct summary *s, const struct chart *c);
+bool timeline_data(struct chart_out *out, const struct summary *s, const struct chart *c);
 
 /* Facts: `NAME = value` lines of a script. Text is escaped and loses control characters.
  * An array NAME comes with its length N_NAME, because gnuplot has no empty ones. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "sweep/base/csv.h"
-#include "sweep/report/axis.h"
+#include "sweep/report/marks.h"
 
 enum { MAX_OPTIMIZERS = 16 };
 
@@ -220,12 +220,9 @@ const char *effect_name(char out[EFFECT_NAME_MAX], const struct study *st, unsig
 
 const char *effects_optimizer(char out[32], const struct effects *f)
 {
-	const struct field *field = field_find(hyper_fields, n_hyper_fields, "optimizer");
-
-	snprintf(out, 32, "all");
-	if (f->optimizer >= 0 && field)
-		field_enum_word(field, f->optimizer, out, 32);
-	return out;
+	if (f->optimizer >= 0)
+		return optimizer_word(out, f->optimizer);
+	return strcpy(out, "all");
 }
 
 static void effect_line(struct csv_row *row, const struct effects *f, const char *name, const struct anova_effect *e)

@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "sweep/base/csv.h"
-#include "sweep/report/axis.h"
-#include "sweep/report/chart.h"
+#include "sweep/report/marks.h"
 #include "sweep/report/palette.h"
 
 enum { MAX_PANELS = 8, MAX_TICS = 40, WIDTH = 600, PLOT_W = 420, ROW_H = 52, CELL_MIN_W = 36, CELL_MIN_H = 18 };
@@ -171,15 +170,6 @@ static void choose_range(struct heatmap *h)
 	h->palette = h->low < 0 ? PALETTE_SIGNED : PALETTE_GAP;
 	h->high = fmax(fmax(h->high, -h->low), 1);
 	h->low = h->palette == PALETTE_SIGNED ? -h->high : 0;
-}
-
-static void optimizer_word(char out[32], int optimizer)
-{
-	const struct field *f = field_find(hyper_fields, n_hyper_fields, "optimizer");
-
-	*out = 0;
-	if (f)
-		field_enum_word(f, optimizer, out, 32);
 }
 
 static void tile_row(struct csv_row *row, const struct heatmap *h, int panel, int xi, int yi)

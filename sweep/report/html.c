@@ -417,9 +417,9 @@ void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHART
 	if (st->description)
 		element(out, "p", st->description);
 	before_after(out, s);
-	figures(out, CHART_gap_heatmap, CHART_learning_curves, svg, note);
+	figures(out, CHART_gap_heatmap, CHART_gap_along_rates, svg, note);
 	fputs("<h2>How it came about</h2>\n", out);
-	figures(out, CHART_learning_curves, N_CHARTS, svg, note);
+	figures(out, CHART_gap_along_rates, N_CHARTS, svg, note);
 	cell_table(out, s);
 	trial_counts(out, s);
 	failures(out, s->results);

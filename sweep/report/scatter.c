@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "sweep/base/csv.h"
-#include "sweep/report/chart.h"
+#include "sweep/report/marks.h"
 
-enum { MAX_OPTIMIZERS = 8, MAX_BOXES = 400 };
+enum { MAX_BOXES = 400 };
 
 struct window {
 	double x0, x1, y0, y1; /* percent */
@@ -14,7 +14,6 @@ struct window {
 static void write_cells(FILE *csv, const struct summary *s, struct window *w)
 {
 	const struct study *st = s->results->study;
-	const struct field *f = field_find(hyper_fields, n_hyper_fields, "optimizer");
 	struct csv_row row = {.out = csv};
 
 	fputs("cell,label,optimizer,train_acc,val_acc,feasible,mark\n", csv);
@@ -23,16 +22,14 @@ static void write_cells(FILE *csv, const struct summary *s, struct window *w)
 		double x = 100 * c->metric[METRIC_train_eval_acc].mean;
 		double y = 100 * c->metric[METRIC_val_acc].mean;
 		char label[CELL_LABEL_MAX];
-		char word[32] = "";
+		char word[32];
 
 		if (!c->n || isnan(x) || isnan(y))
 			continue;
-		if (f)
-			field_enum_word(f, st->cell[i].setting.hyper.optimizer, word, sizeof(word));
 		*w = (struct window){fmin(w->x0, x), fmax(w->x1, x), fmin(w->y0, y), fmax(w->y1, y)};
 		csv_int(&row, i);
 		csv_text(&row, cell_label(label, st, i));
-		csv_text(&row, word);
+		csv_text(&row, optimizer_word(word, st->cell[i].setting.hyper.optimizer));
 		csv_num(&row, x);
 		csv_num(&row, y);
 		csv_int(&row, st->n_constraints && c->feasible);
@@ -172,37 +169,6 @@ static void write_iso_gaps(FILE *f, const struct window *w)
 	fact_texts(f, "ISO_TEXT", label, n);
 }
 
-static void write_optimizers(FILE *f, const struct study *st)
-{
-	static const char *const colour[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"};
-	static const double hollow[] = {6, 8, 4, 10, 12, 14};
-	const struct field *field = field_find(hyper_fields, n_hyper_fields, "optimizer");
-	char word[MAX_OPTIMIZERS][32];
-	const char *name[MAX_OPTIMIZERS];
-	const char *mark[MAX_OPTIMIZERS];
-	double pt[2][MAX_OPTIMIZERS];
-	int n = 0;
-
-	for (int k = 0; k < 6 && field; k++) {
-		bool used = false;
-
-		for (int i = 0; i < st->n_cells; i++)
-			used |= st->cell[i].setting.hyper.optimizer == k;
-		if (!used)
-			continue;
-		field_enum_word(field, k, word[n], sizeof(word[n]));
-		name[n] = word[n];
-		mark[n] = colour[k];
-		pt[0][n] = hollow[k];
-		pt[1][n] = hollow[k] + 1;
-		n++;
-	}
-	fact_texts(f, "OPTIMIZERS", name, n);
-	fact_texts(f, "MARK", mark, n);
-	fact_numbers(f, "HOLLOW", pt[0], n);
-	fact_numbers(f, "SOLID", pt[1], n);
-}
-
 /* The names of the two marked cells: one above its mark, one below. */
 static void write_notes(FILE *f, const struct summary *s)
 {
@@ -264,6 +230,6 @@ bool scatter_data(struct chart_out *out, const struct summary *s, const struct c
 	write_region(out->facts, s->results->study, &w);
 	write_iso_gaps(out->facts, &w);
 	write_notes(out->facts, s);
-	write_optimizers(out->facts, s->results->study);
+	marks_write(out->facts, s->results->study);
 	return true;
 }

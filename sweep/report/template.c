@@ -22,6 +22,10 @@ EMBED(heatmap);
 EMBED(learning_curves);
 EMBED(gap_bars);
 EMBED(train_vs_val);
+EMBED(points);
+EMBED(along_rates);
+EMBED(update_ratio);
+EMBED(timeline);
 
 static const struct {
 	const char *name;
@@ -32,6 +36,10 @@ static const struct {
 	{"gap_bars", template_gap_bars},
 	{"learning_curves", template_learning_curves},
 	{"train_vs_val", template_train_vs_val},
+	{"points", template_points},
+	{"along_rates", template_along_rates},
+	{"update_ratio", template_update_ratio},
+	{"timeline", template_timeline},
 };
 
 /* Puts the user's own template into *text, or leaves it NULL if there is none. */

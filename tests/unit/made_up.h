@@ -13,7 +13,7 @@
 
 #include "sweep/report/summary.h"
 
-enum { MADE_CELLS = 80, MADE_SEEDS = 5 };
+enum { MADE_CELLS = 1600, MADE_SEEDS = 5 };
 
 struct made_up {
 	struct study study;

@@ -43,6 +43,14 @@ static void made_sweep(struct made_up *m)
 	complete(m, 2, 0.90, 0.87);
 	made_trial(m, 3, 0, STATE_DIVERGED, NULL, 0);
 	made_trial(m, 3, 1, STATE_DIVERGED, NULL, 0);
+	for (int i = 0; i < 8; i++) {
+		struct trial_end *end = &m->results.trial[i].end;
+
+		snprintf(end->ended, sizeof(end->ended), "2026-01-01T00:00:%02dZ", 10 + 3 * i);
+		end->wall_s = 4;
+		end->worker = i % 2;
+	}
+	m->results.trial[2].row[15 + 7 + 3] = m->results.trial[3].row[15 + 7 + 3] = 0; /* frozen: no drift */
 	made_summary(m);
 }
 
@@ -127,6 +135,12 @@ static void charts_say_what_they_should(void **state)
 	EXPECT("plots/learning_curves.svg", "epoch", "accuracy (%)", "baseline: sgd 0.1 / 0.1", "best: sgd 3e-4 / 1e-2",
 	       "lowest to highest repeat");
 	EXPECT("plots/gap_bars.svg", "sgd 3e-4 / 1e-2", "95 % t interval", "★ best", "▲ baseline");
+	EXPECT("plots/gap_along_rates.svg", "sgd, classifier at 1e-2", "sgd, backbone at 3e-4", "the other rate");
+	EXPECT("plots/pareto.svg", "1  sgd 0 / 1e-2: gap", "2  sgd 3e-4 / 1e-2: gap", "(best)", "no cell is better");
+	EXPECT("plots/drift_vs_gap.svg", "backbone: distance from the start weights", ">0<", "1e-2");
+	EXPECT("plots/gap_at_train_acc.svg", "where clean train accuracy passes 80 %");
+	EXPECT("plots/update_ratio.svg", "best: sgd 3e-4 / 1e-2", "classifier", "update / weights", "epoch");
+	EXPECT("plots/timeline.svg", "here 0", "here 1", "diverged or pruned", "busy");
 	EXPECT("plots/train_vs_val.svg", "gap 0", "train accuracy, eval mode (%)", "val_acc", "train_eval_acc", "best");
 	for (int i = 0; i < N_CHARTS; i++) {
 		char name[64];
@@ -139,6 +153,59 @@ static void charts_say_what_they_should(void **state)
 	}
 	assert_int_equal(debris(), 0);
 	made_release(&m);
+}
+
+/*
+ * n x n rates with gaps that rise with the backbone's: all charts can be drawn at every size. GAPSWEEP_KEEP_CHARTS names
+ * a folder that the pictures of each size are copied to, for someone to look at.
+ */
+static void charts_of_every_size(void **state)
+{
+	static const int size[] = {2, 5, 10, 20, 40};
+	const char *keep = getenv("GAPSWEEP_KEEP_CHARTS");
+
+	(void)state;
+	for (int k = 0; k < 5; k++) {
+		struct made_up *m = malloc(sizeof(*m));
+		char note[N_CHARTS][200];
+		bool drawn[N_CHARTS];
+		struct err e = {0};
+
+		assert_non_null(m);
+		made_study(m, 2);
+		for (int i = 0; i < size[k] * size[k]; i++)
+			made_cell(m, i % 3 ? OPTIM_SGD : OPTIM_ADAM, pow(10, -6 + 5.0 * (i / size[k]) / size[k]),
+				  pow(10, -4 + 4.0 * (i % size[k]) / size[k]), i == size[k] * size[k] - 1);
+		for (int i = 0; i < m->study.n_cells; i++) {
+			double part = (double)(i / size[k]) / size[k];
+
+			complete(m, i, 0.85 + 0.14 * part, 0.84 + 0.05 * part - 0.1 * part * part + 0.0001 * (i % 7));
+		}
+		for (int i = 0; i < m->results.n_trials; i++) {
+			struct result_trial *t = &m->results.trial[i];
+
+			t->end.worker = i % 4;
+			t->end.wall_s = 55;
+			snprintf(t->end.ended, sizeof(t->end.ended), "2026-01-01T%02d:%02d:00Z", i / 240 % 24,
+				 i / 4 % 60);
+			t->row[15 + 7 + 3] = 1e-4 * (1 + i);
+		}
+		made_summary(m);
+		if (charts_write(dir, &m->summary, keep ? REPORT_PNG : REPORT_SVG, drawn, note, &e))
+			fail_msg("%d rates: %s", size[k], e.msg);
+		for (int i = 0; i < N_CHARTS; i++)
+			if (!drawn[i])
+				fail_msg("%d rates: %s: %s", size[k], charts[i].name, note[i]);
+		if (keep) {
+			char command[PATH_MAX];
+
+			snprintf(command, sizeof(command), "mkdir -p '%s/%d' && cp %s/plots/*.png '%s/%d/'", keep,
+				 size[k], dir, keep, size[k]);
+			assert_int_equal(system(command), 0);
+		}
+		made_release(m);
+		free(m);
+	}
 }
 
 static void scripts_run_by_hand(void **state)
@@ -362,6 +429,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(charts_say_what_they_should),
 		cmocka_unit_test(scripts_run_by_hand),
+		cmocka_unit_test(charts_of_every_size),
 		cmocka_unit_test(hostile_names_do_nothing),
 		cmocka_unit_test(what_cannot_be_drawn_is_left_out_with_a_note),
 		cmocka_unit_test(a_failing_gnuplot),
