@@ -146,9 +146,11 @@ layers:              ## includes that run against the arrows of docs/architectur
 	@! grep -rn '#include "sweep/\(cmd\|run\|report\)/' sweep/base sweep/grid
 	@! grep -rn '#include "sweep/\(cmd\|report\)/' sweep/run
 	@! grep -rn '#include "sweep/cmd/' sweep/report
-	@! grep -rn '#include "engine/' sweep | grep -v 'engine/engine.h\|engine/base/\(err\|field\|file\|rng\).h'
+	@! grep -rn '#include "engine/' sweep | grep -v 'engine/engine.h\\|engine/base/\\(err\\|field\\|file\\|io\\|rng\\).h'
 	@test "$$(grep -rl '#include <cblas.h>' engine sweep)" = engine/kernels/gemm.c
 	@test "$$(grep -rl '#include <yaml.h>' engine sweep)" = sweep/grid/yaml.c
+	@! grep -nE '[^a-z_>](open|close|p?read|p?write|ftruncate|fsync|rename|link|unlink|mkdir)\(' \
+		engine/base/file.c engine/base/input.c sweep/run/store*.c | grep -v '[0-9]:[ 	]*/\?\*'
 	@! grep -rnE '(^|[^a-z_])(exit|abort|printf)\(' engine --include='*.c'
 	@echo "layers ok"
 

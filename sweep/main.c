@@ -1,10 +1,12 @@
 /* main.c - finds the subcommand, prints the one error, exits. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sweep/cmd/cmd.h"
 #include "sweep/grid/suggest.h"
+#include "sweep/run/fault.h"
 #include "sweep/run/signals.h"
 
 static const struct command {
@@ -85,7 +87,9 @@ int main(int argc, char **argv)
 	int rc;
 
 	signals_ignore_io();
-	rc = dispatch(argc, argv, &e);
+	rc = fault_install(getenv("GAPSWEEP_FAULT"), &e);
+	if (!rc)
+		rc = dispatch(argc, argv, &e);
 	/* A reader that has seen enough (| head) is no failure; a full disk is. */
 	errno = 0;
 	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE && !rc)

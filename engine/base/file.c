@@ -6,6 +6,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +14,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/io.h"
+
 int path_join(char *out, size_t size, const char *dir, const char *name, struct err *e)
 {
 	if ((size_t)snprintf(out, size, "%s/%s", dir, name) >= size)
 		return err_set(e, ERR_CANTCREAT, "%s/%s: path too long", dir, name);
 	return 0;
+}
+
+/* ERR_NOINPUT: the file is not there or not for us; anything else is the machine's fault. */
+static int cannot_read(struct err *e, const char *path)
+{
+	static const int absent[] = {ENOENT, ENOTDIR, EACCES, EPERM, EISDIR, ELOOP, ENAMETOOLONG, ENXIO};
+	enum err_code code = ERR_IO;
+
+	for (size_t i = 0; i < sizeof(absent) / sizeof(*absent); i++)
+		if (errno == absent[i])
+			code = ERR_NOINPUT;
+	return err_set(e, code, "%s: %s", path, strerror(errno));
 }
 
 /* Everything from fd into a block that grows; at most cap bytes. */
@@ -35,11 +50,11 @@ static int read_all(int fd, char **bytes, size_t *n, const char *path, size_t ca
 				return err_set(e, ERR_NOMEM, "%s: out of memory", path);
 			*bytes = more;
 		}
-		r = read(fd, *bytes + *n, room - *n - 1);
+		r = io->read(fd, *bytes + *n, room - *n - 1);
 		if (r < 0 && errno == EINTR)
 			continue;
 		if (r < 0)
-			return err_set(e, ERR_NOINPUT, "%s: %s", path, strerror(errno));
+			return cannot_read(e, path);
 		if (!r)
 			break;
 		*n += (size_t)r;
@@ -50,16 +65,17 @@ static int read_all(int fd, char **bytes, size_t *n, const char *path, size_t ca
 	return 0;
 }
 
-int file_read(char **bytes, size_t *n, const char *path, size_t cap, struct err *e)
+static int read_file(char **bytes, size_t *n, const char *path, size_t cap, bool maybe, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = io->open(path, O_RDONLY | O_CLOEXEC, 0);
 	int rc;
 
 	*bytes = NULL;
+	*n = 0;
 	if (fd < 0)
-		return err_set(e, ERR_NOINPUT, "%s: %s", path, strerror(errno));
+		return maybe && (errno == ENOENT || errno == ENOTDIR) ? 0 : cannot_read(e, path);
 	rc = read_all(fd, bytes, n, path, cap, e);
-	close(fd);
+	io->close(fd);
 	if (rc) {
 		free(*bytes);
 		*bytes = NULL;
@@ -67,24 +83,19 @@ int file_read(char **bytes, size_t *n, const char *path, size_t cap, struct err 
 	return rc;
 }
 
+int file_read(char **bytes, size_t *n, const char *path, size_t cap, struct err *e)
+{
+	return read_file(bytes, n, path, cap, false, e);
+}
+
+int file_read_maybe(char **bytes, size_t *n, const char *path, size_t cap, struct err *e)
+{
+	return read_file(bytes, n, path, cap, true, e);
+}
+
 static int io_failed(struct err *e, const char *path)
 {
 	return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-}
-
-static int write_all(int fd, const char *bytes, size_t n)
-{
-	while (n) {
-		ssize_t w = write(fd, bytes, n);
-
-		if (w < 0 && errno == EINTR)
-			continue;
-		if (w < 0)
-			return -1;
-		bytes += w;
-		n -= (size_t)w;
-	}
-	return 0;
 }
 
 static int sync_directory_of(const char *path, struct err *e)
@@ -94,11 +105,11 @@ static int sync_directory_of(const char *path, struct err *e)
 	int fd;
 
 	snprintf(copy, sizeof(copy), "%s", path);
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || fsync(fd))
+	fd = io->open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0 || io->fsync(fd))
 		rc = io_failed(e, path);
 	if (fd >= 0)
-		close(fd);
+		io->close(fd);
 	return rc;
 }
 
@@ -113,7 +124,7 @@ static int create_temp(char temp[PATH_MAX], const char *path, struct err *e)
 
 		if (snprintf(temp, PATH_MAX, "%s.%ld-%u.tmp", path, (long)getpid(), k) >= PATH_MAX)
 			return err_set(e, ERR_CANTCREAT, "%s: path too long", path);
-		fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		fd = io->open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 		if (fd < 0 && errno != EEXIST)
 			break;
 	}
@@ -139,14 +150,14 @@ static int write_temp(char temp[PATH_MAX], const char *path, const struct iovec 
 	if (fd < 0)
 		return fd;
 	for (int i = 0; i < n && !rc; i++)
-		if (write_all(fd, piece[i].iov_base, piece[i].iov_len))
+		if (io_write_all(fd, piece[i].iov_base, piece[i].iov_len))
 			rc = write_failed(path, piece, n, e);
-	if (!rc && fsync(fd))
+	if (!rc && io->fsync(fd))
 		rc = write_failed(path, piece, n, e);
-	if (close(fd) && !rc)
+	if (io->close(fd) && !rc)
 		rc = write_failed(path, piece, n, e);
 	if (rc)
-		unlink(temp);
+		io->unlink(temp);
 	return rc;
 }
 
@@ -157,9 +168,9 @@ int file_replace_pieces(const char *path, const struct iovec *piece, int n, stru
 
 	if (rc)
 		return rc;
-	if (rename(temp, path)) {
+	if (io->rename(temp, path)) {
 		rc = err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
-		unlink(temp);
+		io->unlink(temp);
 		return rc;
 	}
 	return sync_directory_of(path, e);
@@ -233,9 +244,15 @@ int file_publish(const char *path, const void *bytes, size_t n, int *won, struct
 	*won = 0;
 	if (rc)
 		return rc;
-	*won = !link(temp, path);
+	*won = !io->link(temp, path);
 	if (!*won && errno != EEXIST)
 		rc = io_failed(e, path);
-	unlink(temp);
-	return rc ? rc : sync_directory_of(path, e);
+	io->unlink(temp);
+	if (!rc)
+		rc = sync_directory_of(path, e);
+	if (rc && *won) { /* a name that a power cut may take back is not published */
+		io->unlink(path);
+		*won = 0;
+	}
+	return rc;
 }

@@ -11,16 +11,21 @@
 
 #include "engine/base/err.h"
 
-/* Reads a whole file of at most `cap` bytes into a malloc'ed block with a NUL behind it (ERR_NOINPUT, ERR_NOMEM). */
+/* Reads a whole file of at most `cap` bytes into a malloc'ed block with a NUL behind it (ERR_NOINPUT, ERR_NOMEM;
+ * ERR_DATA: larger; ERR_IO: the device failed). */
 int file_read(char **bytes, size_t *n, const char *path, size_t cap, struct err *e);
 
+/* The same, but *bytes is NULL and all is well if there is no such file. */
+int file_read_maybe(char **bytes, size_t *n, const char *path, size_t cap, struct err *e);
+
 /* Replaces path by the n pieces one behind the other: temp file beside it (unique to this process), write, fsync, rename,
- * fsync of the directory. On failure nothing has changed (ERR_CANTCREAT, ERR_IO). */
+ * fsync of the directory. On failure nothing has changed (ERR_CANTCREAT, ERR_IO), unless it was the last step's. */
 int file_replace_pieces(const char *path, const struct iovec *piece, int n, struct err *e);
 /* The same for one piece. */
 int file_replace(const char *path, const void *bytes, size_t n, struct err *e);
 
-/* The same, but only if path does not exist yet (link(2)): *won says whether ours stands there now. */
+/* The same, but only if path does not exist yet (link(2)): *won says whether ours stands there now. On failure, even of
+ * the last step, it does not. */
 int file_publish(const char *path, const void *bytes, size_t n, int *won, struct err *e);
 
 /* The same for a file too large to stand in memory: begin, any number of additions, then end (it stands there whole) or

@@ -11,8 +11,8 @@ static int load_trial(struct loaded *l, int i, const struct key_context *kc, str
 
 	trial_key(t->key, &l->study, &l->study.cell[t->cell].setting, t->seed, kc);
 	rc = store_read_trial(&l->store, &l->study, t->key, &record, e);
-	if (rc == ERR_DATA)
-		rc = 0; /* the record says FAIL and why: one damaged trial does not cost the report */
+	if (rc == ERR_DATA || rc == ERR_IO || rc == ERR_NOINPUT)
+		rc = 0; /* the record says FAIL and why: one bad trial does not cost the report */
 	if (!rc) {
 		t->end = record.end;
 		rc = results_set_rows(&l->results, i, record.row, record.n_rows, e);

@@ -10,6 +10,7 @@
 
 #include "sweep/base/csv.h"
 #include "engine/base/file.h"
+#include "engine/base/io.h"
 #include "sweep/report/effects.h"
 #include "sweep/report/images.h"
 
@@ -270,11 +271,11 @@ void table_timings(FILE *out, const struct results *r)
 
 static int close_table(FILE *f, const char *temp, const char *path, struct err *e)
 {
-	bool bad = fflush(f) || ferror(f) || fsync(fileno(f));
+	bool bad = fflush(f) || ferror(f) || io->fsync(fileno(f));
 
 	bad |= fclose(f) != 0;
-	if (bad || rename(temp, path)) {
-		unlink(temp);
+	if (bad || io->rename(temp, path)) {
+		io->unlink(temp);
 		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
 	}
 	return 0;
@@ -292,13 +293,13 @@ static FILE *open_table(char temp[PATH_MAX], char path[PATH_MAX], const char *di
 		err_set(e, ERR_CANTCREAT, "%s: path too long", path);
 		return NULL;
 	}
-	fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	fd = io->open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd >= 0)
 		f = fdopen(fd, "w");
 	if (!f)
 		err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
 	if (!f && fd >= 0)
-		close(fd);
+		io->close(fd);
 	return f;
 }
 

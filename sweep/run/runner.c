@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "sweep/run/clock.h"
+#include "sweep/run/fault.h"
 #include "sweep/run/sched.h"
 
 /* A crash costs at most this much of a trial, beside the epoch under way. */
@@ -62,25 +63,24 @@ static int checkpoint(struct run *run, struct err *e)
 }
 
 /* Opens the trial's log where its checkpoint stands, or at the start; *state is the checkpoint's block or NULL. */
-static int begin_log(struct run *run, void **state, size_t *bytes, struct err *e)
+static int begin_log(struct run *run, void **state, size_t *bytes, int *epochs, struct err *e)
 {
 	const struct plan *p = run->r->plan;
 	const char *key = p->trial[run->number].key;
-	int epochs = 0;
-	int rc = store_load_checkpoint(run->r->store, key, state, bytes, &epochs, e);
+	int rc = store_load_checkpoint(run->r->store, key, state, bytes, epochs, e);
 
 	if (!rc)
-		rc = store_trial_begin(&run->log, run->r->store, p->study, key, epochs, e);
+		rc = store_trial_begin(&run->log, run->r->store, p->study, key, *epochs, e);
 	return rc;
 }
 
-/* A checkpoint that the engine does not take (another build's) is as good as none. */
-static int resume(struct run *run, const void *state, size_t bytes, struct err *e)
+/* A checkpoint that the engine does not take (another build's), or whose rows are gone, is as good as none. */
+static int resume(struct run *run, const void *state, size_t bytes, int epochs, struct err *e)
 {
 	const struct plan *p = run->r->plan;
 	struct err refused;
 
-	if (!state || !trial_set_state(run->trial, state, bytes, &refused))
+	if (!state || (run->log.epochs_done == epochs && !trial_set_state(run->trial, state, bytes, &refused)))
 		return 0;
 	store_trial_close(&run->log);
 	return store_trial_begin(&run->log, run->r->store, p->study, p->trial[run->number].key, 0, e);
@@ -152,15 +152,17 @@ static int run_trial(struct run *run, struct err *e)
 	struct err why;
 	void *state = NULL;
 	size_t bytes = 0;
+	int epochs = 0;
 	double began_s = clock_s();
-	int rc = begin_log(run, &state, &bytes, e);
+	int rc = begin_log(run, &state, &bytes, &epochs, e);
 
 	if (!rc) {
+		fault_trial(run->log.key);
 		plan_spec(&spec, run->r->plan, run->number);
 		if (trial_new(&run->trial, &spec, &why)) {
 			fail_trial(run, &why);
 		} else {
-			rc = resume(run, state, bytes, e);
+			rc = resume(run, state, bytes, epochs, e);
 			free(state);
 			state = NULL;
 			if (!rc)

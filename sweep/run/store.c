@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -12,6 +13,7 @@
 #include <xxhash.h>
 
 #include "engine/base/file.h"
+#include "engine/base/io.h"
 #include "sweep/run/clock.h"
 #include "sweep/run/epochs.h"
 #include "sweep/run/records.h"
@@ -29,11 +31,11 @@ static int cannot_create(struct err *e, const char *path)
 
 static int sync_directory(const char *path, struct err *e)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int rc = fd < 0 || fsync(fd) ? io_failed(e, path) : 0;
+	int fd = io->open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int rc = fd < 0 || io->fsync(fd) ? io_failed(e, path) : 0;
 
 	if (fd >= 0)
-		close(fd);
+		io->close(fd);
 	return rc;
 }
 
@@ -44,7 +46,7 @@ static int make_directory(const char *path, bool follow, bool *made, struct err 
 {
 	struct stat s;
 
-	*made = !mkdir(path, 0755);
+	*made = !io->mkdir(path, 0755);
 	if (*made)
 		return 0;
 	if (errno != EEXIST)
@@ -54,20 +56,32 @@ static int make_directory(const char *path, bool follow, bool *made, struct err 
 	return S_ISDIR(s.st_mode) ? 0 : err_set(e, ERR_CANTCREAT, "%s: exists and is not a directory", path);
 }
 
+/* One that is made stays made: its name is synced. */
+static int make_lasting(const char *path, struct err *e)
+{
+	char copy[4096];
+	bool made;
+	int rc = make_directory(path, true, &made, e);
+
+	if (rc || !made)
+		return rc;
+	snprintf(copy, sizeof(copy), "%s", path);
+	return sync_directory(dirname(copy), e);
+}
+
 static int make_parents(const char *dir, struct err *e)
 {
 	char path[4096];
-	bool made;
 	int rc = 0;
 
 	snprintf(path, sizeof(path), "%s", dir);
 	for (char *c = path + 1; *path && *c && !rc; c++)
 		if (*c == '/') {
 			*c = 0;
-			rc = make_directory(path, true, &made, e);
+			rc = make_lasting(path, e);
 			*c = '/';
 		}
-	return rc ? rc : make_directory(path, true, &made, e);
+	return rc ? rc : make_lasting(path, e);
 }
 
 static bool has(const struct store *st, const char *name)
@@ -97,7 +111,7 @@ static int refuse_foreign(const struct store *st, struct err *e)
 static int held_by(int fd, const char *dir, struct err *e)
 {
 	char pid[32] = "";
-	ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+	ssize_t n = io->pread(fd, pid, sizeof(pid) - 1, 0);
 
 	pid[n > 0 ? n : 0] = 0;
 	pid[strspn(pid, "0123456789")] = 0;
@@ -114,15 +128,15 @@ static int take_lock(struct store *st, struct err *e)
 
 	if (rc)
 		return rc;
-	st->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	st->lock_fd = io->open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (st->lock_fd < 0)
 		return cannot_create(e, path);
 	if (flock(st->lock_fd, LOCK_EX | LOCK_NB))
 		rc = errno == EWOULDBLOCK ? held_by(st->lock_fd, st->dir, e) : cannot_create(e, path);
-	else if (ftruncate(st->lock_fd, 0) || pwrite(st->lock_fd, pid, (size_t)n, 0) != n)
+	else if (io->ftruncate(st->lock_fd, 0) || io_write_all(st->lock_fd, pid, (size_t)n))
 		rc = io_failed(e, path);
 	if (rc) {
-		close(st->lock_fd);
+		io->close(st->lock_fd);
 		st->lock_fd = -1;
 	}
 	return rc;
@@ -268,9 +282,9 @@ int store_open(struct store *st, const char *dir, const struct study *s, const s
 void store_close(struct store *st)
 {
 	if (st->lock_fd >= 0) {
-		if (ftruncate(st->lock_fd, 0)) /* the pid is a courtesy; the lock goes with the descriptor */
+		if (io->ftruncate(st->lock_fd, 0)) /* the pid is a courtesy; the lock goes with the descriptor */
 			errno = 0;
-		close(st->lock_fd);
+		io->close(st->lock_fd);
 	}
 	st->lock_fd = -1;
 	manifest_release(&st->manifest);
@@ -283,22 +297,6 @@ static int trial_failed_io(const struct trial_log *log, const char *name, struct
 	return err_set(e, ERR_IO, "%s/trials/%s/%s: %s", log->store->dir, log->key, name, strerror(errno));
 }
 
-/* One write; a short one (a full disk, a signal) is carried on, which completes it or says why it cannot be. */
-static int append(int fd, const char *bytes, size_t n)
-{
-	while (n) {
-		ssize_t w = write(fd, bytes, n);
-
-		if (w < 0 && errno != EINTR)
-			return -1;
-		if (w > 0) {
-			bytes += w;
-			n -= (size_t)w;
-		}
-	}
-	return 0;
-}
-
 static int remove_file(const struct store *st, const char *key, const char *name, struct err *e)
 {
 	char path[4096];
@@ -306,17 +304,17 @@ static int remove_file(const struct store *st, const char *key, const char *name
 
 	if (rc)
 		return rc;
-	return unlink(path) && errno != ENOENT ? io_failed(e, path) : 0;
+	return io->unlink(path) && errno != ENOENT ? io_failed(e, path) : 0;
 }
 
 /* A failed or damaged result makes room for a new one; any other is final. */
 static int clear_result(const struct store *st, const char *key, struct err *e)
 {
 	struct trial_end end;
-	struct err ignored;
-	int rc;
+	int rc = store_trial_state(st, key, &end, e);
 
-	store_trial_state(st, key, &end, &ignored);
+	if (rc && rc != ERR_DATA)
+		return rc;
 	if (end.state == STATE_COMPLETE || end.state == STATE_DIVERGED || end.state == STATE_PRUNED)
 		return err_set(e, ERR_CANTCREAT, "%s/trials/%s: has ended already", st->dir, key);
 	rc = remove_file(st, key, "result.json", e);
@@ -333,7 +331,7 @@ static int note_attempt(struct trial_log *log, struct err *e)
 	char *text = NULL;
 	size_t n = 0;
 	int rc = trial_path(log->store, path, log->key, "attempts", e);
-	int fd = rc ? -1 : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int fd = rc ? -1 : io->open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
 
 	if (rc)
 		return rc;
@@ -341,9 +339,9 @@ static int note_attempt(struct trial_log *log, struct err *e)
 		return cannot_create(e, path);
 	clock_utc(stamp);
 	gethostname(host, sizeof(host) - 1);
-	if (append(fd, line, (size_t)snprintf(line, sizeof(line), "%s %s %ld\n", stamp, host, (long)getpid())))
+	if (io_write_all(fd, line, (size_t)snprintf(line, sizeof(line), "%s %s %ld\n", stamp, host, (long)getpid())))
 		rc = io_failed(e, path);
-	if (close(fd) && !rc)
+	if (io->close(fd) && !rc)
 		rc = io_failed(e, path);
 	if (!rc)
 		rc = file_read(&text, &n, path, STORE_JSON_MAX, e);
@@ -365,7 +363,7 @@ static int write_header(struct trial_log *log, const struct study *s, struct err
 		epochs_header(f, s);
 	if (!f || fclose(f))
 		rc = err_set(e, ERR_NOMEM, "out of memory");
-	else if (append(log->fd, text, n))
+	else if (io_write_all(log->fd, text, n))
 		rc = trial_failed_io(log, "epochs.csv", e);
 	free(text);
 	return rc;
@@ -374,7 +372,6 @@ static int write_header(struct trial_log *log, const struct study *s, struct err
 /* Opens epochs.csv with the header and the first `keep` rows in it, or the header alone. */
 static int open_rows(struct trial_log *log, const struct study *s, int keep, struct err *e)
 {
-	struct err ignored;
 	char path[4096];
 	char *old = NULL;
 	size_t n = 0;
@@ -383,14 +380,16 @@ static int open_rows(struct trial_log *log, const struct study *s, int keep, str
 
 	if (rc)
 		return rc;
-	log->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	log->fd = io->open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (log->fd < 0)
 		return cannot_create(e, path);
-	if (keep > 0 && !file_read(&old, &n, path, STORE_ROWS_MAX, &ignored))
+	if (keep > 0 && file_read(&old, &n, path, STORE_ROWS_MAX, e))
+		return e->code;
+	if (old)
 		extent = epochs_extent(old, n, s, keep);
 	free(old);
 	log->epochs_done = extent ? keep : 0;
-	if (ftruncate(log->fd, (off_t)extent))
+	if (io->ftruncate(log->fd, (off_t)extent))
 		return trial_failed_io(log, "epochs.csv", e);
 	return extent ? 0 : write_header(log, s, e);
 }
@@ -439,7 +438,7 @@ int store_trial_epoch(struct trial_log *log, const struct epoch_row *row, struct
 		epochs_row(f, row, log->n_groups);
 	if (!f || fclose(f))
 		rc = err_set(e, ERR_NOMEM, "out of memory");
-	else if (append(log->fd, text, n))
+	else if (io_write_all(log->fd, text, n))
 		rc = trial_failed_io(log, "epochs.csv", e);
 	else
 		log->epochs_done++;
@@ -454,7 +453,7 @@ static int seal_rows(struct trial_log *log, uint64_t *hash, size_t *n, struct er
 	char *rows;
 	int rc;
 
-	if (fsync(log->fd))
+	if (io->fsync(log->fd))
 		return trial_failed_io(log, "epochs.csv", e);
 	rc = trial_path(log->store, path, log->key, "epochs.csv", e);
 	if (!rc)
@@ -529,6 +528,6 @@ int store_trial_finish(struct trial_log *log, const struct trial_end *end, const
 void store_trial_close(struct trial_log *log)
 {
 	if (log->fd >= 0)
-		close(log->fd);
+		io->close(log->fd);
 	log->fd = -1;
 }

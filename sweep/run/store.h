@@ -108,7 +108,8 @@ int store_read(struct store *st, struct study *s, const char *dir, struct err *e
 
 /*
  * How a trial stands, without its rows: WAITING, RUNNING (begun, no result), or what result.json says. Damage - of
- * result.json, or an epochs.csv other than the one it was published with - is ERR_DATA, and the state is FAIL then.
+ * result.json, or an epochs.csv other than the one it was published with - is ERR_DATA, and the state is FAIL then. What
+ * could not be read (ERR_IO, ERR_NOINPUT) is FAIL too, but may be whole: nobody may replace it.
  */
 int store_trial_state(const struct store *st, const char *key, struct trial_end *end, struct err *e);
 

@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include "engine/base/file.h"
@@ -94,13 +93,43 @@ static int damaged(struct trial_end *end, struct err *e)
 	return ERR_DATA;
 }
 
+/* What cannot be read now (the device, a permission) may stand there whole: it is an error, never damage. */
+static int unreadable(struct trial_end *end, struct err *e)
+{
+	int rc = e->code;
+
+	damaged(end, e);
+	e->code = rc;
+	return rc;
+}
+
+/* result.json and the rows that it was published with. */
+static int read_ended(const char *text, size_t n, const char *result, const char *epochs, const char *key,
+		      struct trial_end *end, char **rows, size_t *n_bytes, struct err *e)
+{
+	uint64_t rows_hash;
+	int rc = strlen(text) == n ? result_parse(end, &rows_hash, text, key, result, e)
+				   : err_set(e, ERR_DATA, "%s: damaged: a NUL byte", result);
+
+	if (rc)
+		return rc == ERR_DATA ? damaged(end, e) : unreadable(end, e);
+	if (file_read_maybe(rows, n_bytes, epochs, STORE_ROWS_MAX, e))
+		return unreadable(end, e);
+	if (*rows && XXH3_64bits(*rows, *n_bytes) == rows_hash)
+		return 0;
+	err_set(e, ERR_DATA, "%s: damaged: %s", epochs,
+		*rows ? "not the rows that result.json was published with" : "it is missing, but result.json is there");
+	free(*rows);
+	*rows = NULL;
+	return damaged(end, e);
+}
+
 /* State of a trial and the bytes of its epochs.csv (malloc'ed; NULL if there is none). */
 static int read_files(const struct store *st, const char *key, struct trial_end *end, char **rows, size_t *n_bytes,
 		      struct err *e)
 {
 	char result[4096];
 	char epochs[4096];
-	uint64_t rows_hash;
 	char *text;
 	size_t n;
 	int rc;
@@ -110,27 +139,19 @@ static int read_files(const struct store *st, const char *key, struct trial_end 
 	*n_bytes = 0;
 	if (trial_path(st, result, key, "result.json", e) || trial_path(st, epochs, key, "epochs.csv", e))
 		return damaged(end, e);
-	if (access(result, F_OK)) {
-		if (access(epochs, F_OK))
-			return 0;
-		end->state = STATE_RUNNING;
-		return file_read(rows, n_bytes, epochs, STORE_ROWS_MAX, e) ? damaged(end, e) : 0;
-	}
-	rc = file_read(&text, &n, result, STORE_JSON_MAX, e);
+	rc = file_read_maybe(&text, &n, result, STORE_JSON_MAX, e);
 	if (rc)
-		return damaged(end, e);
-	rc = strlen(text) == n ? result_parse(end, &rows_hash, text, key, result, e)
-			       : err_set(e, ERR_DATA, "%s: damaged: a NUL byte", result);
-	free(text);
-	if (!rc)
-		rc = file_read(rows, n_bytes, epochs, STORE_ROWS_MAX, e);
-	if (!rc && XXH3_64bits(*rows, *n_bytes) != rows_hash) {
-		free(*rows);
-		*rows = NULL;
-		rc = err_set(e, ERR_DATA, "%s: damaged: not the rows that %s was published with", epochs,
-			     "result.json");
+		return rc == ERR_DATA ? damaged(end, e) : unreadable(end, e);
+	if (!text) {
+		if (file_read_maybe(rows, n_bytes, epochs, STORE_ROWS_MAX, e))
+			return unreadable(end, e);
+		if (*rows)
+			end->state = STATE_RUNNING;
+		return 0;
 	}
-	return rc ? damaged(end, e) : 0;
+	rc = read_ended(text, n, result, epochs, key, end, rows, n_bytes, e);
+	free(text);
+	return rc;
 }
 
 int store_trial_state(const struct store *st, const char *key, struct trial_end *end, struct err *e)
@@ -232,10 +253,9 @@ int store_load_checkpoint(const struct store *st, const char *key, void **block,
 	*bytes = 0;
 	*epochs = 0;
 	rc = trial_path(st, path, key, "checkpoint", e);
-	if (rc || access(path, F_OK))
-		return rc;
-	rc = file_read(&file, &n, path, SIZE_MAX / 4, e);
-	if (rc)
+	if (!rc)
+		rc = file_read_maybe(&file, &n, path, SIZE_MAX / 4, e);
+	if (rc || !file)
 		return rc;
 	if (checkpoint_sound(file, n, &head) && rows_still_stand(st, key, &head)) {
 		*bytes = head.bytes;

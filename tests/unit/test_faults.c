@@ -1,0 +1,616 @@
+/*
+ * test_faults.c - a small sweep with every single file call failing, and every state of the disk that a power cut at any
+ * moment of it may leave. Real trials, so that a checkpoint is one.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/base/file.h"
+#include "engine/base/io.h"
+#include "sweep/run/fault.h"
+#include "sweep/run/runner.h"
+
+enum { TRIALS = 3, EPOCHS = 2 };
+
+static const char grid_text[] = "data:\n"
+				"  train: {fake: {n: 16, shape: [1, 2, 2], classes: 2, seed: 1}}\n"
+				"  val: {fake: {n: 8, shape: [1, 2, 2], classes: 2, seed: 2}}\n"
+				"model: {arch: mlp, hidden: 4}\n"
+				"epochs: 2\n"
+				"batch_size: 8\n"
+				"parameters: {classifier_lr: [0.01, 0.02, 0.03], backbone_lr: 0.01}\n";
+
+static char root[] = "/dev/shm/gapsweep-test-XXXXXX"; /* memory: thousands of fsyncs cost nothing there */
+static struct study study;
+static struct plan plan;
+static char *want[TRIALS]; /* epochs.csv of an undisturbed run */
+static size_t want_bytes[TRIALS];
+
+/* ---- a night: begun, stopped in its first epoch, gone on with ---- */
+
+static atomic_bool stop;
+static bool stop_early;
+
+static void on_epoch(void *ctx, int trial, const struct epoch_row *row)
+{
+	(void)ctx;
+	(void)trial;
+	(void)row;
+	if (stop_early)
+		atomic_store(&stop, true);
+}
+
+static void (*on_ack)(int trial); /* a trial's result was published */
+
+static void on_finished(void *ctx, int trial, const struct trial_end *end, const struct epoch_row *last)
+{
+	(void)ctx;
+	(void)last;
+	if (on_ack && end->state == STATE_COMPLETE)
+		on_ack(trial);
+}
+
+static int half_night(const char *dir, bool stopped, struct err *e)
+{
+	const struct runner_listener l = {.epoch = on_epoch, .finished = on_finished};
+	const struct manifest m = {.n_train = 16};
+	struct runner_result result;
+	struct store st;
+	char note[1024];
+	int damaged;
+	int rc = store_open(&st, dir, &study, &m, note, e);
+
+	stop_early = stopped;
+	atomic_store(&stop, false);
+	if (!rc)
+		rc = plan_look(&plan, &st, NULL, &damaged, e);
+	if (!rc)
+		rc = runner_run(&plan, &st, 1, &stop, &l, &result, e);
+	store_close(&st);
+	return rc;
+}
+
+static int night(const char *dir, struct err *e)
+{
+	int rc = half_night(dir, true, e);
+
+	return rc ? rc : half_night(dir, false, e);
+}
+
+static char *rows_of(const char *dir, int trial, size_t *n)
+{
+	char path[600];
+	struct err e;
+	char *text;
+
+	snprintf(path, sizeof(path), "%s/trials/%s/epochs.csv", dir, plan.trial[trial].key);
+	return file_read(&text, n, path, 1 << 20, &e) ? NULL : text;
+}
+
+/* Is the trial COMPLETE, with the rows that it should have? */
+static bool right(const char *dir, int trial)
+{
+	struct store st = {.lock_fd = -1};
+	struct trial_end end;
+	struct err e;
+	size_t n = 0;
+	char *rows = rows_of(dir, trial, &n);
+	bool same = rows && n == want_bytes[trial] && !memcmp(rows, want[trial], n);
+
+	snprintf(st.dir, sizeof(st.dir), "%s", dir);
+	free(rows);
+	return !store_trial_state(&st, plan.trial[trial].key, &end, &e) && end.state == STATE_COMPLETE && same;
+}
+
+static bool visible(const char *dir, int trial)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "%s/trials/%s/result.json", dir, plan.trial[trial].key);
+	return !access(path, F_OK);
+}
+
+static void remove_tree(const char *dir)
+{
+	char command[700];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+/* ---- every Nth call fails ---- */
+
+static bool expected_failure(int rc)
+{
+	return rc == ERR_IO || rc == ERR_CANTCREAT;
+}
+
+/* One night with one fault. False if the fault was never reached. */
+static bool disturbed(const char *dir, int n, const char *what, bool invisible)
+{
+	struct err e = {0};
+	char spec[64];
+	int calls;
+	int rc;
+
+	snprintf(spec, sizeof(spec), "fail=%d:%s", n, what);
+	assert_int_equal(fault_install(spec, &e), 0);
+	rc = night(dir, &e);
+	calls = fault_calls();
+	fault_install(NULL, &e);
+	if (rc && (invisible || !expected_failure(rc)))
+		fail_msg("%s: rc %d: %s", spec, rc, e.msg);
+	for (int t = 0; t < TRIALS; t++)
+		if (!right(dir, t) && (visible(dir, t) || !rc))
+			fail_msg("%s: trial %d: a wrong result, or none and no error", spec, t);
+	if (night(dir, &e)) /* without a fault: goes on with what is missing */
+		fail_msg("%s, then again: %s", spec, e.msg);
+	for (int t = 0; t < TRIALS; t++)
+		if (!right(dir, t))
+			fail_msg("%s: trial %d is wrong after going on", spec, t);
+	return calls >= n;
+}
+
+static void any_call_may_fail(void **state)
+{
+	static const struct {
+		const char *what;
+		bool invisible;
+	} fault[] = {
+		{"EIO", false},  {"EIO:on", false}, {"ENOSPC", false},  {"ENOSPC:on", false},
+		{"EINTR", true}, {"SHORT", true},   {"SHORT:on", true},
+	};
+	int runs = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(fault) / sizeof(*fault); i++)
+		for (int n = 1;; n++, runs++) {
+			char dir[300];
+			bool reached;
+
+			snprintf(dir, sizeof(dir), "%s/fail", root);
+			reached = disturbed(dir, n, fault[i].what, fault[i].invisible);
+			remove_tree(dir);
+			if (!reached)
+				break;
+		}
+	print_message("%d faults, each survived\n", runs);
+	assert_true(runs > 500);
+}
+
+/* ---- the disk after a power cut ---- */
+
+enum { MAX_OPS = 2000, MAX_FILES = 200 };
+enum op_kind { OP_CREATE, OP_WRITE, OP_CUT, OP_SYNC, OP_SYNC_DIR, OP_RENAME, OP_LINK, OP_UNLINK, OP_MKDIR, OP_ACK };
+
+static struct op {
+	enum op_kind kind;
+	char path[256], to[256]; /* below the run's parent */
+	char *bytes;
+	size_t n;
+	int trial;
+} ops[MAX_OPS];
+static int n_ops;
+static char recorded[300]; /* the directory whose calls are written down */
+static bool drop_sync;
+
+static struct op *note(enum op_kind kind, const char *path)
+{
+	struct op *op = &ops[n_ops++];
+
+	assert_true(n_ops < MAX_OPS);
+	*op = (struct op){.kind = kind};
+	snprintf(op->path, sizeof(op->path), "%.255s", path + strlen(recorded));
+	return op;
+}
+
+static bool path_of(int fd, char path[512])
+{
+	char name[64];
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	n = readlink(name, path, 511);
+	path[n > 0 ? n : 0] = 0;
+	return !strncmp(path, recorded, strlen(recorded));
+}
+
+static int r_open(const char *path, int flags, mode_t mode)
+{
+	bool is_new = (flags & O_CREAT) && access(path, F_OK);
+	int fd = io_system.open(path, flags, mode);
+
+	if (fd >= 0 && is_new)
+		note(OP_CREATE, path);
+	return fd;
+}
+
+static ssize_t r_write(int fd, const void *bytes, size_t n)
+{
+	ssize_t w = io_system.write(fd, bytes, n);
+	char path[512];
+
+	if (w > 0 && path_of(fd, path)) {
+		struct op *op = note(OP_WRITE, path);
+
+		op->bytes = malloc((size_t)w);
+		op->n = (size_t)w;
+		memcpy(op->bytes, bytes, op->n);
+	}
+	return w;
+}
+
+static int r_ftruncate(int fd, off_t n)
+{
+	char path[512];
+
+	if (path_of(fd, path))
+		note(OP_CUT, path)->n = (size_t)n;
+	return io_system.ftruncate(fd, n);
+}
+
+static int r_fsync(int fd)
+{
+	char path[512];
+	struct stat s;
+
+	if (!drop_sync && path_of(fd, path) && !fstat(fd, &s))
+		note(S_ISDIR(s.st_mode) ? OP_SYNC_DIR : OP_SYNC, path);
+	return 0;
+}
+
+static int two_names(enum op_kind kind, int (*call)(const char *, const char *), const char *from, const char *to)
+{
+	int rc = call(from, to);
+
+	if (!rc)
+		snprintf(note(kind, from)->to, 256, "%.255s", to + strlen(recorded));
+	return rc;
+}
+
+static int r_rename(const char *from, const char *to)
+{
+	return two_names(OP_RENAME, io_system.rename, from, to);
+}
+
+static int r_link(const char *from, const char *to)
+{
+	return two_names(OP_LINK, io_system.link, from, to);
+}
+
+static int r_unlink(const char *path)
+{
+	int rc = io_system.unlink(path);
+
+	if (!rc)
+		note(OP_UNLINK, path);
+	return rc;
+}
+
+static int r_mkdir(const char *path, mode_t mode)
+{
+	int rc = io_system.mkdir(path, mode);
+
+	if (!rc)
+		note(OP_MKDIR, path);
+	return rc;
+}
+
+static void note_ack(int trial)
+{
+	note(OP_ACK, recorded)->trial = trial;
+}
+
+/* A file's bytes: as they are now, and as they were when last synced. */
+struct content {
+	char now[8192], synced[8192];
+	size_t n, n_synced;
+};
+
+/* A name: a directory (file -1) or a content. */
+struct name {
+	char path[256];
+	int file;
+};
+
+struct disk {
+	struct content file[MAX_FILES];
+	int n_files;
+	struct name now[MAX_FILES],
+		synced[MAX_FILES]; /* names as they are, and as they were when their directory was synced */
+	int n_now, n_synced;
+};
+
+static int find(const struct name *list, int n, const char *path)
+{
+	for (int i = 0; i < n; i++)
+		if (!strcmp(list[i].path, path))
+			return i;
+	return -1;
+}
+
+static void put_name(struct name *list, int *n, const char *path, int file)
+{
+	int at = find(list, *n, path);
+
+	if (at < 0)
+		at = (*n)++;
+	assert_true(*n < MAX_FILES);
+	snprintf(list[at].path, sizeof(list[at].path), "%s", path);
+	list[at].file = file;
+}
+
+static void drop_name(struct name *list, int *n, const char *path)
+{
+	int at = find(list, *n, path);
+
+	if (at >= 0)
+		list[at] = list[--*n];
+}
+
+/* Is the path a direct child of dir? */
+static bool child_of(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return !strncmp(path, dir, n) && path[n] == '/' && !strchr(path + n + 1, '/');
+}
+
+static void sync_names(struct disk *d, const char *dir)
+{
+	for (int i = d->n_synced - 1; i >= 0; i--)
+		if (child_of(d->synced[i].path, dir))
+			d->synced[i] = d->synced[--d->n_synced];
+	for (int i = 0; i < d->n_now; i++)
+		if (child_of(d->now[i].path, dir))
+			put_name(d->synced, &d->n_synced, d->now[i].path, d->now[i].file);
+}
+
+static void apply_to_file(struct content *f, const struct op *op)
+{
+	if (op->kind == OP_WRITE) {
+		assert_true(f->n + op->n <= sizeof(f->now));
+		memcpy(f->now + f->n, op->bytes, op->n);
+		f->n += op->n;
+	} else if (op->kind == OP_CUT) {
+		f->n = op->n;
+	} else {
+		memcpy(f->synced, f->now, f->n);
+		f->n_synced = f->n;
+	}
+}
+
+static void apply(struct disk *d, const struct op *op)
+{
+	int at = find(d->now, d->n_now, op->path);
+	int file = at < 0 ? -1 : d->now[at].file;
+
+	if (op->kind == OP_CREATE) {
+		d->file[d->n_files] = (struct content){0};
+		put_name(d->now, &d->n_now, op->path, d->n_files++);
+		assert_true(d->n_files < MAX_FILES);
+	} else if (op->kind == OP_WRITE || op->kind == OP_CUT || op->kind == OP_SYNC) {
+		apply_to_file(&d->file[file], op);
+	} else if (op->kind == OP_SYNC_DIR) {
+		sync_names(d, op->path);
+	} else if (op->kind == OP_MKDIR) {
+		put_name(d->now, &d->n_now, op->path, -1);
+	} else if (op->kind == OP_LINK || op->kind == OP_RENAME) {
+		put_name(d->now, &d->n_now, op->to, file);
+	}
+	if (op->kind == OP_RENAME || op->kind == OP_UNLINK)
+		drop_name(d->now, &d->n_now, op->path);
+}
+
+/* What a power cut leaves of what was not synced. */
+enum loss { KEEP_ALL, DROP_DATA, CUT_TO_ONE, CUT_TO_HALF, DROP_NAMES, DROP_BOTH, N_LOSSES };
+
+static size_t left_of(const struct content *f, enum loss loss)
+{
+	size_t loose = f->n > f->n_synced ? f->n - f->n_synced : 0;
+
+	return f->n_synced + (loss == CUT_TO_ONE ? loose > 0 : loss == CUT_TO_HALF ? loose / 2 : 0);
+}
+
+static void build_file(const char *path, const struct content *f, enum loss loss)
+{
+	bool whole = loss == KEEP_ALL || loss == DROP_NAMES;
+	FILE *out = fopen(path, "w");
+
+	if (!out)
+		return; /* its directory was lost, and it with it */
+	fwrite(whole || f->n >= f->n_synced ? f->now : f->synced, 1, whole ? f->n : left_of(f, loss), out);
+	fclose(out);
+}
+
+static int depth_of(const char *path)
+{
+	int slashes = 0;
+
+	for (; *path; path++)
+		slashes += *path == '/';
+	return slashes;
+}
+
+static void build_names(const struct disk *d, const struct name *list, int n, enum loss loss, const char *dir)
+{
+	for (int depth = 1; depth <= 4; depth++) /* directories before what is in them */
+		for (int i = 0; i < n; i++) {
+			char path[600];
+
+			if (depth_of(list[i].path) != depth)
+				continue;
+			snprintf(path, sizeof(path), "%.299s%.299s", dir, list[i].path);
+			if (list[i].file < 0)
+				mkdir(path, 0755);
+			else
+				build_file(path, &d->file[list[i].file], loss);
+		}
+}
+
+static int violations;
+
+static void blame(int at, enum loss loss, int trial, const char *what)
+{
+	if (!violations++ && !drop_sync)
+		print_message("after %d calls (of %d), loss %d, trial %d: %s\n", at, n_ops, loss, trial, what);
+}
+
+/* The disk after the first `at` calls: what was acknowledged stands, what is visible is right, and it can go on. */
+static void check_state(const struct disk *d, int at, enum loss loss, const bool *acked)
+{
+	bool names = loss == DROP_NAMES || loss == DROP_BOTH;
+	char top[300];
+	char dir[400];
+	struct err e;
+
+	snprintf(top, sizeof(top), "%s/state", root);
+	snprintf(dir, sizeof(dir), "%s/run", top);
+	mkdir(top, 0755);
+	build_names(d, names ? d->synced : d->now, names ? d->n_synced : d->n_now, loss, top);
+	for (int t = 0; t < TRIALS; t++) {
+		if (acked[t] && !right(dir, t))
+			blame(at, loss, t, "acknowledged, and lost");
+		else if (visible(dir, t) && !right(dir, t))
+			blame(at, loss, t, "half a result is visible");
+	}
+	if (half_night(dir, false, &e))
+		blame(at, loss, -1, e.msg);
+	for (int t = 0; t < TRIALS; t++)
+		if (!right(dir, t))
+			blame(at, loss, t, "wrong after going on");
+	remove_tree(top);
+}
+
+static void record(void)
+{
+	static const struct io_ops recording = {
+		.open = r_open,
+		.close = close,
+		.read = read,
+		.pread = pread,
+		.write = r_write,
+		.ftruncate = r_ftruncate,
+		.fsync = r_fsync,
+		.rename = r_rename,
+		.link = r_link,
+		.unlink = r_unlink,
+		.mkdir = r_mkdir,
+	};
+	char dir[400];
+	struct err e;
+
+	snprintf(recorded, sizeof(recorded), "%s/recorded", root);
+	assert_int_equal(mkdir(recorded, 0755), 0);
+	snprintf(dir, sizeof(dir), "%s/run", recorded);
+	n_ops = 0;
+	on_ack = note_ack;
+	io = &recording;
+	if (night(dir, &e))
+		fail_msg("%s", e.msg);
+	io = &io_system;
+	on_ack = NULL;
+	remove_tree(recorded);
+}
+
+static int replay(void)
+{
+	struct disk *d = calloc(1, sizeof(*d));
+	bool acked[TRIALS] = {false};
+	int states = 0;
+	struct err e;
+
+	assert_non_null(d);
+	violations = 0;
+	fault_install("nosync", &e); /* the states are small; what is checked is what was synced when they came about */
+	for (int at = 0; at <= n_ops; at++) {
+		for (int loss = 0; loss < N_LOSSES; loss++, states++)
+			check_state(d, at, loss, acked);
+		if (at < n_ops && ops[at].kind == OP_ACK)
+			acked[ops[at].trial] = true;
+		else if (at < n_ops)
+			apply(d, &ops[at]);
+	}
+	fault_install(NULL, &e);
+	free(d);
+	for (int i = 0; i < n_ops; i++)
+		free(ops[i].bytes);
+	return states;
+}
+
+static void a_power_cut_at_any_call_loses_nothing(void **state)
+{
+	int states;
+
+	(void)state;
+	drop_sync = false;
+	record();
+	states = replay();
+	print_message("%d calls, %d states of the disk, %d violations\n", n_ops, states, violations);
+	assert_int_equal(violations, 0);
+}
+
+/* The control: without fsync the same states must show losses, or the test above proves nothing. */
+static void without_fsync_the_test_fails(void **state)
+{
+	(void)state;
+	drop_sync = true;
+	record();
+	replay();
+	drop_sync = false;
+	print_message("without fsync: %d violations\n", violations);
+	assert_true(violations > 0);
+}
+
+static int set_up(void **state)
+{
+	char dir[300];
+	struct err e = {0};
+
+	(void)state;
+	if (access("/dev/shm", W_OK))
+		strcpy(root, "/tmp/gapsweep-test-XXXXXX");
+	if (!mkdtemp(root) || engine_init(&e) ||
+	    study_parse(&study, grid_text, strlen(grid_text), "grid.yaml", NULL, 0, &e) ||
+	    plan_open(&plan, &study, &e) || plan.n_trials != TRIALS)
+		return fprintf(stderr, "%s\n", e.msg), -1;
+	snprintf(dir, sizeof(dir), "%s/reference", root);
+	if (half_night(dir, false, &e))
+		return fprintf(stderr, "%s\n", e.msg), -1;
+	for (int t = 0; t < TRIALS; t++)
+		want[t] = rows_of(dir, t, &want_bytes[t]);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	for (int t = 0; t < TRIALS; t++)
+		free(want[t]);
+	plan_release(&plan);
+	study_release(&study);
+	remove_tree(root);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_call_may_fail),
+		cmocka_unit_test(a_power_cut_at_any_call_loses_nothing),
+		cmocka_unit_test(without_fsync_the_test_fails),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
