@@ -146,7 +146,7 @@ layers:              ## includes that run against the arrows of docs/architectur
 	@! grep -rn '#include "sweep/\(cmd\|run\|report\)/' sweep/base sweep/grid
 	@! grep -rn '#include "sweep/\(cmd\|report\)/' sweep/run
 	@! grep -rn '#include "sweep/cmd/' sweep/report
-	@! grep -rn '#include "engine/' sweep | grep -v 'engine/engine.h\\|engine/base/\\(err\\|field\\|file\\|io\\|rng\\).h'
+	@! grep -rn '#include "engine/' sweep | grep -v 'engine/engine.h\|engine/base/\(err\|field\|file\|io\|rng\).h'
 	@test "$$(grep -rl '#include <cblas.h>' engine sweep)" = engine/kernels/gemm.c
 	@test "$$(grep -rl '#include <yaml.h>' engine sweep)" = sweep/grid/yaml.c
 	@! grep -nE '[^a-z_>](open|close|p?read|p?write|ftruncate|fsync|rename|link|unlink|mkdir)\(' \

@@ -295,6 +295,28 @@ size_t trial_bytes(const struct trial_spec *spec, struct err *e);
 int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *status, const atomic_bool *stop,
 		struct err *e);
 
+/*
+ * Trials that share work. Two trials made with the same model and start weights whose trial_share_key() is equal (and not
+ * 0) see the same activations in their frozen first layers, batch statistics included: bundle_epoch() runs those layers
+ * once a batch for all of them, in training and in evaluation. The figures and states are equal to the bit to those of
+ * each trial on its own.
+ */
+/* Hash of the seed and the settings that must be equal; 0 if no layer is frozen (e->code ERR_NONE) or the spec is bad. */
+uint64_t trial_share_key(const struct trial_spec *spec, struct err *e);
+
+struct bundle_member {
+	struct trial *trial;  /* the caller's */
+	struct epoch_row row; /* as trial_epoch()'s; train_s and eval_s are equal parts of the whole */
+	enum trial_status status;
+	int rc; /* as trial_epoch() returns, with err */
+	struct err err;
+	double reused; /* share of this epoch's multiply-adds that another trial of the list has done */
+};
+/* One epoch of n >= 1 trials that stand at the same position (trial_position()). Fills all members but trial. */
+void bundle_epoch(struct bundle_member *m, int n, const atomic_bool *stop);
+/* Whole epochs done, and steps of the current one. */
+void trial_position(const struct trial *t, int *epochs, int64_t *step);
+
 /* One bit a validation sample, bit i%8 of byte i/8: right in the last evaluation. (n+7)/8 bytes, owned by t. */
 const uint8_t *trial_correct(const struct trial *t);
 

@@ -199,7 +199,7 @@ int file_begin(struct file_writer *w, const char *path, struct err *e)
 
 int file_add(struct file_writer *w, const void *bytes, size_t n, struct err *e)
 {
-	return write_all(w->fd, bytes, n) ? io_failed(e, w->path) : 0;
+	return io_write_all(w->fd, bytes, n) ? io_failed(e, w->path) : 0;
 }
 
 int file_put(struct file_writer *w, const void *bytes, size_t n, int64_t offset, struct err *e)
@@ -213,15 +213,15 @@ int file_end(struct file_writer *w, struct err *e)
 {
 	int rc = 0;
 
-	if (fsync(w->fd))
+	if (io->fsync(w->fd))
 		rc = io_failed(e, w->path);
-	if (close(w->fd) && !rc)
+	if (io->close(w->fd) && !rc)
 		rc = io_failed(e, w->path);
 	w->fd = -1;
-	if (!rc && rename(w->temp, w->path))
+	if (!rc && io->rename(w->temp, w->path))
 		rc = err_set(e, ERR_CANTCREAT, "%s: %s", w->path, strerror(errno));
 	if (rc) {
-		unlink(w->temp);
+		io->unlink(w->temp);
 		return rc;
 	}
 	return sync_directory_of(w->path, e);
@@ -231,9 +231,9 @@ void file_drop(struct file_writer *w)
 {
 	if (w->fd < 0)
 		return;
-	close(w->fd);
+	io->close(w->fd);
 	w->fd = -1;
-	unlink(w->temp);
+	io->unlink(w->temp);
 }
 
 int file_publish(const char *path, const void *bytes, size_t n, int *won, struct err *e)

@@ -163,6 +163,8 @@ float *net_eval_logits_out(struct net *net); /* of the last net_forward_eval_nod
  */
 void net_borrow(struct net *net, const struct net *leader, int prefix);
 void net_give_back(struct net *net);
+/* Multiply-adds of node i's forward pass, an image. */
+double net_node_macs(const struct net *net, int i);
 /* The running statistics below `prefix`, which only the leader has moved. */
 void net_copy_statistics(struct net *net, const struct net *leader, int prefix);
 

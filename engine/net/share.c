@@ -74,3 +74,13 @@ void net_copy_statistics(struct net *net, const struct net *leader, int prefix)
 		copy_param(net, leader, net->node[i].var);
 	}
 }
+
+double net_node_macs(const struct net *net, int i)
+{
+	const struct node *n = &net->node[i];
+	const struct node *x = &net->node[n->in];
+
+	if (n->op == OP_CONV)
+		return (double)n->h * n->w * n->c * n->conv.r * n->conv.s * n->conv.c;
+	return n->op == OP_LINEAR ? (double)x->h * x->w * x->c * n->c : 0;
+}

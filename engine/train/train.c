@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <xxhash.h>
 
 #include "engine/base/rng.h"
 #include "engine/data/data.h"
@@ -291,40 +292,65 @@ double trial_momentum(const struct trial *t)
 	return t->optim.momentum;
 }
 
-int trial_gradients(struct trial *t, const uint32_t *index, int n, double *loss, struct err *e)
+/*
+ * What a batch costs beyond the layers that `leader` has already run for it: forward from `prefix` on, loss, backward.
+ * The leader of a trial on its own is itself.
+ */
+static void finish_gradients(struct trial *t, const struct trial *leader, int prefix, const uint32_t *index, int n,
+			     double *loss)
 {
 	struct net *net = &t->net;
 	const struct batch_id id = {.seed = t->spec.seed, .epoch = (uint32_t)t->position.epoch, .sample = index};
-	const struct augment_draw draw = {t->spec.seed, (uint64_t)t->position.epoch, t->scratch};
-	const float *logits;
-	int rc = check_batch(t, n, e);
 
-	if (!rc)
-		rc = dataset_gather(t->spec.train, net_input(net), t->label, index, 0, n, &draw, e);
-	if (rc)
-		return rc;
-	set_rates(t, t->position.steps);
-	logits = net_forward_train(net, n, &id);
-	cross_entropy(t->sample_loss, t->sample_right, net_logits_grad(net), logits, t->label, n, net->classes,
-		      (float)t->spec.hyper.label_smoothing);
+	net_forward_nodes(net, prefix, net->n_nodes, n, &id);
+	cross_entropy(t->sample_loss, t->sample_right, net_logits_grad(net), net_logits_out(net), leader->label, n,
+		      net->classes, (float)t->spec.hyper.label_smoothing);
 	*loss = 0;
 	for (int i = 0; i < n; i++)
 		*loss += t->sample_loss[i] / n;
 	net_backward(net, n);
-	return 0;
+}
+
+/* The batch itself and the layers below `prefix`. */
+static int begin_gradients(struct trial *t, int prefix, const uint32_t *index, int n, struct err *e)
+{
+	const struct batch_id id = {.seed = t->spec.seed, .epoch = (uint32_t)t->position.epoch, .sample = index};
+	const struct augment_draw draw = {t->spec.seed, (uint64_t)t->position.epoch, t->scratch};
+	int rc = check_batch(t, n, e);
+
+	if (!rc)
+		rc = dataset_gather(t->spec.train, net_input(&t->net), t->label, index, 0, n, &draw, e);
+	if (!rc)
+		net_forward_nodes(&t->net, 1, prefix, n, &id);
+	return rc;
+}
+
+static void update(struct trial *t)
+{
+	t->position.steps++;
+	optim_step(&t->optim, &t->net, t->position.grad_norm, t->position.update_ratio);
+	for (int g = 0; g < t->spec.n_groups; g++)
+		t->position.rated[g] += trial_rate(t, g) > 0;
+}
+
+int trial_gradients(struct trial *t, const uint32_t *index, int n, double *loss, struct err *e)
+{
+	int rc;
+
+	set_rates(t, t->position.steps);
+	rc = begin_gradients(t, 1, index, n, e);
+	if (!rc)
+		finish_gradients(t, t, 1, index, n, loss);
+	return rc;
 }
 
 int trial_step(struct trial *t, const uint32_t *index, int n, double *loss, struct err *e)
 {
 	int rc = trial_gradients(t, index, n, loss, e);
 
-	if (rc)
-		return rc;
-	t->position.steps++;
-	optim_step(&t->optim, &t->net, t->position.grad_norm, t->position.update_ratio);
-	for (int g = 0; g < t->spec.n_groups; g++)
-		t->position.rated[g] += trial_rate(t, g) > 0;
-	return 0;
+	if (!rc)
+		update(t);
+	return rc;
 }
 
 /* ---- one epoch ---- */
@@ -359,74 +385,154 @@ static int count_right(const struct trial *t, int n)
 	return right;
 }
 
-/* Goes on from the current step to the epoch's end, a stop, or a loss that is no number. */
-static int train_steps(struct trial *t, enum trial_status *status, const atomic_bool *stop, struct err *e)
+/* The first of these trials that goes on: it runs the layers that all of them share. NULL if none does. */
+static struct trial *leader_of(const struct bundle_member *m, int n)
 {
-	struct position *p = &t->position;
-	const int64_t n = dataset_info(t->spec.train)->n;
-	const int batch = t->net.batch;
-
-	order_samples(t);
-	for (int64_t at = p->step * batch; at < n; at = p->step * batch) {
-		int now = n - at < batch ? (int)(n - at) : batch;
-		double loss;
-		int rc;
-
-		if (stop && atomic_load_explicit(stop, memory_order_relaxed)) {
-			*status = TRIAL_STOPPED;
-			return 0;
-		}
-		rc = trial_step(t, t->order + at, now, &loss, e);
-		if (rc)
-			return rc;
-		p->step++;
-		p->loss += loss * now;
-		p->right += count_right(t, now);
-		if (!isfinite(loss)) {
-			*status = TRIAL_DIVERGED;
-			return 0;
-		}
-	}
-	return 0;
+	for (int i = 0; i < n; i++)
+		if (m[i].status == TRIAL_RUNNING)
+			return m[i].trial;
+	return NULL;
 }
 
-/* Loss and accuracy over a whole data set in eval mode; correct (may be NULL) gets a bit a sample. */
-static int evaluate(struct trial *t, const struct dataset *d, double *loss, double *acc, uint8_t *correct,
+/* How many leading nodes are trained by none of them. The last node is always a trial's own. */
+static int common_prefix(const struct bundle_member *m, int n)
+{
+	int prefix = m[0].trial->net.n_nodes - 1;
+
+	for (int i = 0; i < n; i++)
+		if (m[i].trial->net.first_trained < prefix)
+			prefix = m[i].trial->net.first_trained;
+	return prefix > 1 ? prefix : 1;
+}
+
+/* One batch for all that go on. The leader comes last: its own pass may lie over the maps that the others read. */
+static int step_all(struct bundle_member *m, int n, struct trial *leader, int prefix, const uint32_t *index, int now,
 		    struct err *e)
-{
-	const int64_t n = dataset_info(d)->n;
-	struct net *net = &t->net;
-	double sum = 0;
-	int64_t right = 0;
-
-	for (int64_t at = 0; at < n; at += net->eval_batch) {
-		int now = n - at < net->eval_batch ? (int)(n - at) : net->eval_batch;
-		int rc = dataset_gather(d, net_eval_input(net), t->label, NULL, at, now, NULL, e);
-
-		if (rc)
-			return rc;
-		cross_entropy(t->sample_loss, t->sample_right, NULL, net_forward_eval(net, now), t->label, now,
-			      net->classes, 0);
-		for (int i = 0; i < now; i++) {
-			sum += t->sample_loss[i];
-			right += t->sample_right[i];
-			if (correct && t->sample_right[i])
-				correct[(at + i) / 8] |= (uint8_t)(1u << (at + i) % 8);
-		}
-	}
-	*loss = sum / (double)n;
-	*acc = (double)right / (double)n;
-	return 0;
-}
-
-static int evaluate_both(struct trial *t, struct epoch_row *row, struct err *e)
 {
 	int rc;
 
-	memset(t->correct, 0, ((size_t)dataset_info(t->spec.val)->n + 7) / 8);
-	net_fold(&t->net);
-	rc = evaluate(t, t->spec.train, &row->train_eval_loss, &row->train_eval_acc, NULL, e);
-	return rc ? rc : evaluate(t, t->spec.val, &row->val_loss, &row->val_acc, t->correct, e);
+	for (int i = 0; i < n; i++)
+		if (m[i].status == TRIAL_RUNNING)
+			set_rates(m[i].trial, m[i].trial->position.steps);
+	rc = begin_gradients(leader, prefix, index, now, e);
+	for (int k = 0; k < n && !rc; k++) {
+		struct bundle_member *x = &m[n - 1 - k]; /* the leader is the first that ran at the epoch's start */
+		struct position *p = &x->trial->position;
+		double loss;
+
+		if (x->status != TRIAL_RUNNING)
+			continue;
+		finish_gradients(x->trial, leader, prefix, index, now, &loss);
+		update(x->trial);
+		p->loss += loss * now;
+		p->right += count_right(x->trial, now);
+		if (!isfinite(loss))
+			x->status = TRIAL_DIVERGED;
+	}
+	return rc;
+}
+
+/* Goes on from the current step to the epoch's end or a stop. */
+static int train_steps(struct bundle_member *m, int n, struct trial *leader, int prefix, const atomic_bool *stop,
+		       struct err *e)
+{
+	const int64_t samples = dataset_info(leader->spec.train)->n;
+	const int batch = leader->net.batch;
+	const int64_t first = leader->position.step;
+
+	order_samples(leader);
+	for (int64_t step = first; step * batch < samples && leader_of(m, n); step++) {
+		int64_t at = step * batch;
+		int now = samples - at < batch ? (int)(samples - at) : batch;
+		int rc;
+
+		if (stop && atomic_load_explicit(stop, memory_order_relaxed)) {
+			for (int i = 0; i < n; i++)
+				if (m[i].status == TRIAL_RUNNING)
+					m[i].status = TRIAL_STOPPED;
+			return 0;
+		}
+		for (int i = 0; i < n; i++)
+			m[i].trial->position.step += m[i].status == TRIAL_RUNNING;
+		rc = step_all(m, n, leader, prefix, leader->order + at, now, e);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static void score(struct trial *t, const struct trial *leader, int now, int64_t at, double *loss, double *acc,
+		  uint8_t *correct)
+{
+	cross_entropy(t->sample_loss, t->sample_right, NULL, net_eval_logits_out(&t->net), leader->label, now,
+		      t->net.classes, 0);
+	for (int i = 0; i < now; i++) {
+		*loss += t->sample_loss[i];
+		*acc += t->sample_right[i];
+		if (correct && t->sample_right[i])
+			correct[(at + i) / 8] |= (uint8_t)(1u << (at + i) % 8);
+	}
+}
+
+/* Loss and accuracy of all that go on, over a whole data set in eval mode; for the validation set also who was right. */
+static int evaluate(struct bundle_member *m, int n, struct trial *leader, int prefix, const struct dataset *d, bool val,
+		    struct err *e)
+{
+	const int64_t samples = dataset_info(d)->n;
+	const int batch = leader->net.eval_batch;
+
+	for (int64_t at = 0; at < samples; at += batch) {
+		int now = samples - at < batch ? (int)(samples - at) : batch;
+
+		int rc = dataset_gather(d, net_eval_input(&leader->net), leader->label, NULL, at, now, NULL, e);
+
+		if (rc)
+			return rc;
+		net_forward_eval_nodes(&leader->net, 1, prefix, now);
+		for (int k = 0; k < n; k++) {
+			struct bundle_member *x = &m[n - 1 - k];
+			struct epoch_row *row = &x->row;
+
+			if (x->status != TRIAL_RUNNING)
+				continue;
+			net_forward_eval_nodes(&x->trial->net, prefix, x->trial->net.n_nodes, now);
+			score(x->trial, leader, now, at, val ? &row->val_loss : &row->train_eval_loss,
+			      val ? &row->val_acc : &row->train_eval_acc, val ? x->trial->correct : NULL);
+		}
+	}
+	return 0;
+}
+
+static int evaluate_both(struct bundle_member *m, int n, struct trial *leader, int prefix, struct err *e)
+{
+	const struct trial_spec *s = &leader->spec;
+	const double n_train = (double)dataset_info(s->train)->n;
+	const double n_val = (double)dataset_info(s->val)->n;
+	int rc;
+
+	net_fold(&leader->net);
+	for (int i = 0; i < n; i++) {
+		struct bundle_member *x = &m[i];
+
+		if (x->status != TRIAL_RUNNING)
+			continue;
+		if (x->trial != leader)
+			net_fold(&x->trial->net);
+		memset(x->trial->correct, 0, ((size_t)dataset_info(s->val)->n + 7) / 8);
+		x->row.train_eval_loss = x->row.train_eval_acc = x->row.val_loss = x->row.val_acc = 0;
+	}
+	rc = evaluate(m, n, leader, prefix, s->train, false, e);
+	if (!rc)
+		rc = evaluate(m, n, leader, prefix, s->val, true, e);
+	for (int i = 0; i < n; i++) {
+		struct epoch_row *row = &m[i].row;
+
+		row->train_eval_loss /= n_train;
+		row->train_eval_acc /= n_train;
+		row->val_loss /= n_val;
+		row->val_acc /= n_val;
+	}
+	return rc;
 }
 
 /* |w - start| / |start| of group g; absolute where the start was all zero. */
@@ -499,43 +605,175 @@ static void next_epoch(struct position *p)
 	memset(p->update_ratio, 0, sizeof(p->update_ratio));
 }
 
-int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *status, const atomic_bool *stop,
-		struct err *e)
+/* Row of an epoch whose steps are done; evaluation's figures are still unknown. */
+static void fill_row(struct bundle_member *m)
 {
-	struct position *p = &t->position;
+	const struct trial *t = m->trial;
 	const double n = (double)dataset_info(t->spec.train)->n;
-	double began = seconds();
-	int rc;
 
-	*status = TRIAL_RUNNING;
-	rc = train_steps(t, status, stop, e);
-	if (rc || *status == TRIAL_STOPPED)
-		return rc;
-	*row = (struct epoch_row){
-		.epoch = (int)p->epoch + 1,
-		.train_loss = p->loss / n,
-		.train_acc = (double)p->right / n,
+	m->row = (struct epoch_row){
+		.epoch = (int)t->position.epoch + 1,
+		.train_loss = t->position.loss / n,
+		.train_acc = (double)t->position.right / n,
 		.train_eval_loss = NAN,
 		.train_eval_acc = NAN,
 		.val_loss = NAN,
 		.val_acc = NAN,
-		.train_s = seconds() - began,
 	};
-	fill_groups(t, row);
-	if (*status != TRIAL_DIVERGED) {
-		rc = evaluate_both(t, row, e);
-		row->eval_s = seconds() - began - row->train_s;
-		if (!rc)
-			rc = check_movement(t, row, e);
-		if (!rc && !all_finite(t, row))
-			*status = TRIAL_DIVERGED;
+	fill_groups(t, &m->row);
+}
+
+static void end_epoch(struct bundle_member *m)
+{
+	struct trial *t = m->trial;
+	struct position *p = &t->position;
+
+	if (m->status == TRIAL_RUNNING) {
+		m->rc = check_movement(t, &m->row, &m->err);
+		if (!m->rc && !all_finite(t, &m->row))
+			m->status = TRIAL_DIVERGED;
 	}
-	if (*status == TRIAL_RUNNING && p->epoch >= t->spec.hyper.warmup)
-		plateau_epoch(&p->plateau, &t->spec.hyper, row->val_loss);
+	if (m->status == TRIAL_RUNNING && p->epoch >= t->spec.hyper.warmup)
+		plateau_epoch(&p->plateau, &t->spec.hyper, m->row.val_loss);
 	next_epoch(p);
-	if (*status == TRIAL_RUNNING && p->epoch >= t->spec.hyper.epochs)
-		*status = TRIAL_COMPLETE;
-	return rc;
+	if (m->status == TRIAL_RUNNING && p->epoch >= t->spec.hyper.epochs)
+		m->status = TRIAL_COMPLETE;
+}
+
+/* Share of the arithmetic of an epoch that lies below `prefix`: multiply-adds, a backward pass counted as two forward. */
+static double prefix_share(const struct trial *t, int prefix)
+{
+	const double n_train = (double)dataset_info(t->spec.train)->n;
+	const double n_eval = n_train + (double)dataset_info(t->spec.val)->n;
+	double below = 0;
+	double all = 0;
+
+	for (int i = 1; i < t->net.n_nodes; i++) {
+		double macs = net_node_macs(&t->net, i);
+
+		all += macs * (n_train + n_eval);
+		if (i < prefix)
+			below += macs * (n_train + n_eval);
+		if (t->net.node[i].needs_grad)
+			all += 2 * macs * n_train;
+	}
+	return all > 0 ? below / all : 0;
+}
+
+static void fail_all(struct bundle_member *m, int n, int rc, const struct err *e)
+{
+	for (int i = 0; i < n; i++) {
+		m[i].rc = rc;
+		m[i].err = *e;
+	}
+}
+
+static void share_times(struct bundle_member *m, int n, const struct trial *leader, int prefix, double train_s,
+			double eval_s)
+{
+	for (int i = 0; i < n; i++) {
+		m[i].row.train_s = train_s / n;
+		m[i].row.eval_s = eval_s / n;
+		m[i].reused = m[i].trial == leader ? 0 : prefix_share(m[i].trial, prefix);
+	}
+}
+
+void bundle_epoch(struct bundle_member *m, int n, const atomic_bool *stop)
+{
+	struct trial *leader = m[0].trial;
+	double began = seconds();
+	double trained;
+	int prefix;
+	struct err e;
+	int rc;
+
+	for (int i = 0; i < n; i++) {
+		m[i].status = TRIAL_RUNNING;
+		m[i].rc = 0;
+		set_rates(m[i].trial, m[i].trial->position.steps);
+	}
+	prefix = common_prefix(m, n);
+	for (int i = 1; i < n; i++)
+		net_borrow(&m[i].trial->net, &leader->net, prefix);
+	rc = train_steps(m, n, leader, prefix, stop, &e);
+	for (int i = 1; i < n; i++)
+		net_copy_statistics(&m[i].trial->net, &leader->net, prefix);
+	trained = seconds();
+	for (int i = 0; i < n && !rc; i++)
+		if (m[i].status != TRIAL_STOPPED)
+			fill_row(&m[i]);
+	if (!rc && leader_of(m, n))
+		rc = evaluate_both(m, n, leader, prefix, &e);
+	if (rc)
+		fail_all(m, n, rc, &e);
+	share_times(m, n, leader, prefix, trained - began, seconds() - trained);
+	for (int i = 0; i < n; i++) {
+		net_give_back(&m[i].trial->net);
+		if (!rc && m[i].status != TRIAL_STOPPED)
+			end_epoch(&m[i]);
+	}
+}
+
+int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *status, const atomic_bool *stop,
+		struct err *e)
+{
+	struct bundle_member m = {.trial = t};
+
+	bundle_epoch(&m, 1, stop);
+	*status = m.status;
+	if (m.status != TRIAL_STOPPED)
+		*row = m.row;
+	if (m.rc)
+		*e = m.err;
+	return m.rc;
+}
+
+void trial_position(const struct trial *t, int *epochs, int64_t *step)
+{
+	*epochs = (int)t->position.epoch;
+	*step = t->position.step;
+}
+
+/* Settings that decide what a frozen layer sees and does, beside the data, the model and the start weights. */
+static uint64_t share_hash(const struct trial *t)
+{
+	const struct hyper *h = &t->spec.hyper;
+	const struct dataset_info *train = dataset_info(t->spec.train);
+	const struct dataset_info *val = dataset_info(t->spec.val);
+	XXH3_state_t *s = XXH3_createState();
+	uint64_t hash;
+
+	if (!s)
+		return 0;
+	XXH3_64bits_reset(s);
+	XXH3_64bits_update(s, &t->spec.seed, sizeof(t->spec.seed));
+	XXH3_64bits_update(s, train->hash, sizeof(train->hash));
+	XXH3_64bits_update(s, val->hash, sizeof(val->hash));
+	XXH3_64bits_update(s, &h->batch_size, sizeof(h->batch_size));
+	XXH3_64bits_update(s, &h->shuffle, sizeof(h->shuffle));
+	XXH3_64bits_update(s, &h->dropout, sizeof(h->dropout));
+	XXH3_64bits_update(s, &h->freeze_bn, sizeof(h->freeze_bn));
+	XXH3_64bits_update(s, &h->conv, sizeof(h->conv));
+	XXH3_64bits_update(s, &t->net.first_trained, sizeof(t->net.first_trained));
+	hash = XXH3_64bits_digest(s);
+	XXH3_freeState(s);
+	return hash ? hash : 1;
+}
+
+uint64_t trial_share_key(const struct trial_spec *spec, struct err *e)
+{
+	struct trial *t = calloc(1, sizeof(*t));
+	uint64_t hash = 0;
+
+	if (!t) {
+		err_set(e, ERR_NOMEM, "out of memory");
+		return 0;
+	}
+	e->code = ERR_NONE;
+	if (!prepare(t, spec, e) && t->net.first_trained > 1)
+		hash = share_hash(t);
+	free(t);
+	return hash;
 }
 
 const uint8_t *trial_correct(const struct trial *t)
