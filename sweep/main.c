@@ -94,7 +94,7 @@ int main(int argc, char **argv)
 	errno = 0;
 	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE && !rc)
 		rc = err_set(&e, ERR_IO, "standard output: %s", errno ? strerror(errno) : "cannot write");
-	if (rc)
+	if (rc && *e.msg) /* an empty one: another process has said it */
 		fprintf(stderr, "%s%s\n", has_position(&e) ? "" : "gapsweep: ", e.msg);
 	return -rc;
 }

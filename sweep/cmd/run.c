@@ -5,15 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "sweep/base/num.h"
 #include "sweep/report/report.h"
+#include "sweep/run/clock.h"
 #include "sweep/run/machine.h"
 #include "sweep/run/progress.h"
 #include "sweep/run/runner.h"
 #include "sweep/run/sched.h"
 #include "sweep/run/selftest.h"
 #include "sweep/run/signals.h"
+#include "sweep/run/supervise.h"
 
 static const char help[] =
 	"Usage: gapsweep run [OPTIONS] GRID.yaml\n\n"
@@ -25,16 +29,24 @@ static const char help[] =
 	"  -j, --workers N       trials at a time (default: the CPUs this process may use)\n"
 	"      --set PATH=VALUE  change the grid, e.g. --set epochs=2 --set parameters.optimizer=sgd; may be repeated\n"
 	"      --trials LIST     only these trial numbers, e.g. 0-9,12\n"
+	"      --checkpoint-every T  leave checkpoints every 5m (90s, 1h) or every 3e, three epochs (default: 60s)\n"
+	"      --trial-timeout T a trial that ends no epoch for so long (90s, 10m) is taken for hung\n"
+	"      --budget T        stop in time (30m, 8h) with a finished report of what there is; exit 75\n"
+	"      --finish-by HH:MM the same, by a time of day\n"
 	"      --no-report       tables only: no charts, no report.html\n"
 	"  -q, --quiet           no progress\n"
 	"      --json            one JSON object a finished trial on stdout\n"
 	"  -h, --help            this text\n\n"
+	"A crash (also for want of memory) costs the trials under way their last minute; the run goes on by itself.\n"
+	"A trial that crashes three times in a row is FAIL; five failures in a row for one reason end the run.\n"
 	"Ctrl-C: every trial under way finishes its step and leaves a checkpoint; exit 75. Twice: out at once.\n"
 	"Exit codes: 0 done, 1 some trials failed, 69 no gnuplot (tables are written), 74 disk full, 75 interrupted.";
 
 struct options {
 	const char *grid, *dir, *trials;
-	long workers; /* 0: as many as CPUs */
+	long workers;                                     /* 0: as many as CPUs */
+	double checkpoint_s, trial_timeout_s, deadline_s; /* 0: not given */
+	int checkpoint_epochs;
 	bool quiet, json, no_report;
 	struct cmd_sets sets;
 };
@@ -47,15 +59,76 @@ struct sweep {
 };
 
 static atomic_bool stop;
+static struct watch watch = {.fd = -1};
+
+/* "90s", "30m", "8h"; false if it is no such thing. */
+static bool read_duration(double *seconds, const char *text)
+{
+	char *end;
+	double unit;
+
+	*seconds = strtod(text, &end);
+	unit = !strcmp(end, "s") ? 1 : !strcmp(end, "m") ? 60 : !strcmp(end, "h") ? 3600 : 0;
+	*seconds *= unit;
+	return end != text && *seconds > 0 && *seconds < 1e9;
+}
+
+/* Seconds until the clock on the wall next shows HH:MM. */
+static bool read_time_of_day(double *seconds, const char *text)
+{
+	time_t now = time(NULL);
+	struct tm t;
+	int n = 0;
+
+	localtime_r(&now, &t);
+	if (sscanf(text, "%2d:%2d%n", &t.tm_hour, &t.tm_min, &n) != 2 || text[n] || t.tm_hour < 0 || t.tm_hour > 23 ||
+	    t.tm_min < 0 || t.tm_min > 59)
+		return false;
+	t.tm_sec = 0;
+	t.tm_isdst = -1;
+	if (mktime(&t) <= now) {
+		t.tm_mday++;
+		t.tm_isdst = -1;
+	}
+	*seconds = difftime(mktime(&t), now);
+	return true;
+}
+
+/* The options that are a time, in their order from --checkpoint-every on. */
+static int parse_time(struct options *o, int which, const char *text, struct err *e)
+{
+	static const char *const name[] = {"--checkpoint-every", "--trial-timeout", "--budget", "--finish-by"};
+	static const char *const expected[] = {"a time or epochs like 90s, 5m or 3e", "a time like 90s, 5m or 2h",
+					       "a time like 90s, 30m or 8h", "a time of day like 07:00"};
+	double left = 0;
+	int n = 0;
+	bool ok;
+
+	if (which == 0)
+		ok = (sscanf(text, "%5d%n", &o->checkpoint_epochs, &n) == 1 && o->checkpoint_epochs > 0 &&
+		      !strcmp(text + n, "e")) ||
+		     (o->checkpoint_epochs = 0, read_duration(&o->checkpoint_s, text));
+	else if (which == 1)
+		ok = read_duration(&o->trial_timeout_s, text);
+	else
+		ok = which == 2 ? read_duration(&left, text) : read_time_of_day(&left, text);
+	if (left > 0 && (o->deadline_s <= 0 || clock_s() + left < o->deadline_s)) /* of two, the earlier */
+		o->deadline_s = clock_s() + left;
+	return ok ? 0 : err_set(e, ERR_USAGE, "%s '%.40s': expected %s", name[which], text, expected[which]);
+}
 
 static int parse(struct options *o, int argc, char **argv, struct err *e)
 {
-	enum { SET = 256, TRIALS, JSON, NO_REPORT };
+	enum { SET = 256, TRIALS, JSON, NO_REPORT, CHECKPOINT, TIMEOUT, BUDGET, FINISH };
 	static const struct option longs[] = {
 		{"output", required_argument, NULL, 'o'},
 		{"workers", required_argument, NULL, 'j'},
 		{"set", required_argument, NULL, SET},
 		{"trials", required_argument, NULL, TRIALS},
+		{"checkpoint-every", required_argument, NULL, CHECKPOINT},
+		{"trial-timeout", required_argument, NULL, TIMEOUT},
+		{"budget", required_argument, NULL, BUDGET},
+		{"finish-by", required_argument, NULL, FINISH},
 		{"quiet", no_argument, NULL, 'q'},
 		{"json", no_argument, NULL, JSON},
 		{"no-report", no_argument, NULL, NO_REPORT},
@@ -80,6 +153,8 @@ static int parse(struct options *o, int argc, char **argv, struct err *e)
 			o->json = true;
 		else if (c == NO_REPORT)
 			o->no_report = true;
+		else if (c >= CHECKPOINT)
+			rc = parse_time(o, c - CHECKPOINT, optarg, e);
 		else
 			return c;
 	}
@@ -118,10 +193,21 @@ static void on_epoch(void *ctx, int trial, const struct epoch_row *row)
 	progress_epoch(&((struct sweep *)ctx)->progress, trial, row);
 }
 
-/* As many workers as were asked for, or as CPUs, but no more than the memory bears. */
+static void on_gave_up(void *ctx, int n, const char *reason)
+{
+	(void)ctx;
+	fprintf(stderr, "%sgapsweep: %d trials in a row failed for the same reason (%s): no more are started\n",
+		isatty(2) ? "\n" : "", n, reason);
+}
+
+/*
+ * As many workers as were asked for, or as CPUs, but no more than the memory bears, nor than the supervisor thinks wise
+ * after a runner was killed.
+ */
 static int choose_workers(const struct options *o, const struct plan *p)
 {
-	int workers = o->workers ? (int)o->workers : sched_cpus();
+	int asked = o->workers ? (int)o->workers : sched_cpus();
+	int workers = watch.cap && watch.cap < asked ? watch.cap : asked;
 	size_t memory = machine_memory();
 	size_t fit = p->trial_bytes ? memory / p->trial_bytes : (size_t)workers;
 	char need[NUM_MAX];
@@ -163,6 +249,8 @@ static int open_directory(struct store *st, struct plan *p, const struct options
 	m.set = (char **)o->sets.text;
 	m.n_sets = o->sets.n;
 	rc = store_open(st, dir, p->study, &m, note, e);
+	if (!rc && watch.fd >= 0)
+		store_held_for(st, getppid());
 	if (!rc && *note)
 		fprintf(stderr, "gapsweep: %s: not as before: %s\n", dir, note);
 	if (!rc)
@@ -178,7 +266,8 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 		      struct runner_result *result, struct err *e)
 {
 	struct sweep sw = {.dir = st->dir, .n = p->n_todo};
-	struct runner_listener l = {&sw, on_started, on_epoch, on_finished};
+	const struct runner_listener l = {&sw, on_started, on_epoch, on_finished, on_gave_up};
+	const struct runner_options ro = {workers, o->checkpoint_s, o->checkpoint_epochs, &watch};
 	int rc;
 
 	*result = (struct runner_result){0};
@@ -192,7 +281,7 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 		fprintf(stderr, "gapsweep: %s: %d trial%s to run, %d finished before, %d at a time, into %s\n",
 			p->study->name, p->n_todo, p->n_todo > 1 ? "s" : "", p->n_finished, workers, st->dir);
 	progress_init(&sw.progress, p, o->quiet, o->json);
-	rc = runner_run(p, st, workers, &stop, &l, result, e);
+	rc = runner_run(p, st, &ro, &stop, &l, result, e);
 	progress_end(&sw.progress);
 	return rc;
 }
@@ -219,19 +308,23 @@ static int conclude(const struct plan *p, const char *dir, const struct options 
 		    int argc, char **argv, struct err *e)
 {
 	int left = p->n_todo - result->complete - result->diverged - result->failed;
-	bool stopped = left > 0;
+	bool stopped = left > 0 && !result->gave_up;
+	bool in_time = signals_time_is_up() || (stopped && !atomic_load(&stop)); /* not by a signal: a whole report */
 	char again[2048];
-	int rc = report(dir, o, stopped, o->json ? stderr : stdout, e);
+	int rc = report(dir, o, stopped && !in_time, o->json ? stderr : stdout, e);
 
 	if (stopped) {
 		if (rc)
 			fprintf(stderr, "gapsweep: %s\n", e->msg);
 		command_text(again, sizeof(again), argc, argv);
-		return err_set(e, ERR_INTERRUPTED, "stopped with %d of %d trials to go; go on with: %.900s", left,
-			       p->n_todo, again);
+		return err_set(e, ERR_INTERRUPTED, "%s with %d of %d trials to go; go on with: %.900s",
+			       in_time ? "time is up" : "stopped", left, p->n_todo, again);
 	}
 	if (rc && rc != ERR_UNAVAILABLE)
 		return rc;
+	if (result->gave_up)
+		return err_set(e, ERR_FAILED, "%d trials failed and %d were not started; the first was trial %d: %s",
+			       result->failed, left, result->first_failed, result->reason);
 	if (result->failed)
 		return err_set(e, ERR_FAILED, "%d of %d trials failed; the first was trial %d: %s", result->failed,
 			       p->n_todo, result->first_failed, result->reason);
@@ -275,15 +368,24 @@ int cmd_run(int argc, char **argv, struct err *e)
 		puts(help);
 		return 0;
 	}
+	if (!rc && !getenv(WATCH_ENV)) {
+		const struct supervise_options so = {o.trial_timeout_s, o.deadline_s};
+
+		cmd_sets_release(&o.sets);
+		return supervise(&so, argv - 1, e);
+	}
 	if (!rc) {
 		signals_install(&stop);
-		rc = engine_init(e);
+		rc = watch_open(&watch, e);
 	}
+	if (!rc)
+		rc = engine_init(e);
 	if (!rc)
 		rc = study_load(&s, o.grid, o.sets.text, o.sets.n, e);
 	if (!rc)
 		rc = sweep_study(&s, &o, argc, argv, e);
 	study_release(&s);
+	watch_close(&watch);
 	cmd_sets_release(&o.sets);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "engine/base/io.h"
+#include "sweep/run/watch.h"
 
 #define LABEL_MAX 128
 
@@ -48,7 +49,7 @@ static void name_of(char out[64], const char *path)
 
 static void die_both(void)
 {
-	if (getenv("GAPSWEEP_RUNNER"))
+	if (getenv(WATCH_ENV))
 		kill(getppid(), SIGKILL);
 	kill(getpid(), SIGKILL);
 }

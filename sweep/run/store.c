@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -118,12 +119,39 @@ static int held_by(int fd, const char *dir, struct err *e)
 	return err_set(e, ERR_CANTCREAT, "%s is in use by process %s", dir, *pid ? pid : "(unknown)");
 }
 
+/* Is the process whose number stands in the lock gone? Then its runner is about to go, and the lock with it. */
+static bool holder_is_gone(int fd)
+{
+	char text[32] = "";
+	ssize_t n = io->pread(fd, text, sizeof(text) - 1, 0);
+	long pid = n > 0 ? strtol(text, NULL, 10) : 0;
+
+	return pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
+}
+
+static int lock_or_wait(int fd)
+{
+	int rc = flock(fd, LOCK_EX | LOCK_NB);
+
+	for (int tries = 0; rc && errno == EWOULDBLOCK && tries < 100 && holder_is_gone(fd); tries++) {
+		usleep(50000);
+		rc = flock(fd, LOCK_EX | LOCK_NB);
+	}
+	return rc;
+}
+
+static int write_pid(int fd, long pid)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%ld\n", pid);
+
+	return io->ftruncate(fd, 0) || io_write_all(fd, text, (size_t)n);
+}
+
 /* flock, not the file's existence, is the lock: it goes with the process that held it. */
 static int take_lock(struct store *st, struct err *e)
 {
 	char path[4096];
-	char pid[32];
-	int n = snprintf(pid, sizeof(pid), "%ld\n", (long)getpid());
 	int rc = store_path(st, path, sizeof(path), "lock", e);
 
 	if (rc)
@@ -131,15 +159,21 @@ static int take_lock(struct store *st, struct err *e)
 	st->lock_fd = io->open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (st->lock_fd < 0)
 		return cannot_create(e, path);
-	if (flock(st->lock_fd, LOCK_EX | LOCK_NB))
+	if (lock_or_wait(st->lock_fd))
 		rc = errno == EWOULDBLOCK ? held_by(st->lock_fd, st->dir, e) : cannot_create(e, path);
-	else if (io->ftruncate(st->lock_fd, 0) || io_write_all(st->lock_fd, pid, (size_t)n))
+	else if (write_pid(st->lock_fd, getpid()))
 		rc = io_failed(e, path);
 	if (rc) {
 		io->close(st->lock_fd);
 		st->lock_fd = -1;
 	}
 	return rc;
+}
+
+void store_held_for(struct store *st, long pid)
+{
+	if (write_pid(st->lock_fd, pid))
+		errno = 0; /* a courtesy, as in store_close() */
 }
 
 /* Temp files of a process that died while it wrote. */
@@ -321,17 +355,16 @@ static int clear_result(const struct store *st, const char *key, struct err *e)
 	return rc ? rc : remove_file(st, key, "correct.bits", e);
 }
 
-/* Notes this start in the trial's `attempts` and counts the lines. */
-static int note_attempt(struct trial_log *log, struct err *e)
+/* A line in the trial's `attempts`: stamp, host, process, and what else there is to say. */
+static int add_attempt(const struct trial_log *log, const char *more, struct err *e)
 {
 	char stamp[CLOCK_TEXT_MAX];
 	char host[64] = "";
 	char path[4096];
-	char line[160];
-	char *text = NULL;
-	size_t n = 0;
+	char line[480];
 	int rc = trial_path(log->store, path, log->key, "attempts", e);
 	int fd = rc ? -1 : io->open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0644);
+	int n;
 
 	if (rc)
 		return rc;
@@ -339,17 +372,47 @@ static int note_attempt(struct trial_log *log, struct err *e)
 		return cannot_create(e, path);
 	clock_utc(stamp);
 	gethostname(host, sizeof(host) - 1);
-	if (io_write_all(fd, line, (size_t)snprintf(line, sizeof(line), "%s %s %ld\n", stamp, host, (long)getpid())))
+	n = snprintf(line, sizeof(line), "%s %s %ld%.300s\n", stamp, host, (long)getpid(), more);
+	if (io_write_all(fd, line, (size_t)n))
 		rc = io_failed(e, path);
 	if (io->close(fd) && !rc)
 		rc = io_failed(e, path);
+	return rc;
+}
+
+static int count(const char *text, const char *word)
+{
+	int n = 0;
+
+	for (const char *at = text; (at = strstr(at, word)); at++)
+		n++;
+	return n;
+}
+
+/* Notes this start and counts all that there were. */
+static int note_attempt(struct trial_log *log, struct err *e)
+{
+	char path[4096];
+	char *text = NULL;
+	size_t n = 0;
+	int rc = add_attempt(log, "", e);
+
+	if (!rc)
+		rc = trial_path(log->store, path, log->key, "attempts", e);
 	if (!rc)
 		rc = file_read(&text, &n, path, STORE_JSON_MAX, e);
-	log->attempt = 0;
-	for (size_t i = 0; !rc && i < n; i++)
-		log->attempt += text[i] == '\n';
+	if (!rc)
+		log->attempt = count(text, "\n") - count(text, " died: ");
 	free(text);
 	return rc;
+}
+
+int store_trial_note_death(const struct trial_log *log, const char *reason, struct err *e)
+{
+	char more[300];
+
+	snprintf(more, sizeof(more), " died: %.280s", reason);
+	return add_attempt(log, more, e);
 }
 
 static int write_header(struct trial_log *log, const struct study *s, struct err *e)

@@ -4,7 +4,8 @@
  *   DIR/grid.yaml                    byte copy of the grid file
  *   DIR/manifest.json                versions, machine, hashes, --set options
  *   DIR/lock                         flock'ed while a runner lives; holds its pid
- *   DIR/trials/KEY/attempts          a line each time the trial was begun: stamp, host, pid
+ *   DIR/trials/KEY/attempts          a line each time the trial was begun: stamp, host, pid; and one
+ *                                    with `died: REASON` behind if its process was killed
  *   DIR/trials/KEY/epochs.csv        a row an epoch, appended whole (epochs.h)
  *   DIR/trials/KEY/result.json       exists <=> the trial ended; first writer wins
  *   DIR/trials/KEY/checkpoint        only while unfinished
@@ -56,6 +57,8 @@ struct store {
  */
 int store_open(struct store *st, const char *dir, const struct study *s, const struct manifest *m, char note[1024],
 	       struct err *e);
+/* Writes another process's number into the lock: the one that a user should signal. */
+void store_held_for(struct store *st, long pid);
 void store_close(struct store *st); /* accepts a zeroed one with lock_fd -1 */
 
 /* Where a trial's rows go while it runs. One thread owns it. */
@@ -74,6 +77,8 @@ struct trial_log {
  */
 int store_trial_begin(struct trial_log *log, const struct store *st, const struct study *s, const char *key,
 		      int keep_epochs, struct err *e);
+/* Notes in `attempts` why the attempt before this one ended. */
+int store_trial_note_death(const struct trial_log *log, const char *reason, struct err *e);
 int store_trial_epoch(struct trial_log *log, const struct epoch_row *row, struct err *e);
 /* Atomic, checksummed; it belongs to the rows that stand, which are synced first. */
 int store_trial_checkpoint(struct trial_log *log, const void *block, size_t bytes, struct err *e);

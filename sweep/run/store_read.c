@@ -245,8 +245,8 @@ int store_load_checkpoint(const struct store *st, const char *key, void **block,
 {
 	struct checkpoint_head head;
 	char path[4096];
-	char *file;
-	size_t n;
+	char *file = NULL;
+	size_t n = 0;
 	int rc;
 
 	*block = NULL;

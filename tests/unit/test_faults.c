@@ -76,7 +76,7 @@ static int half_night(const char *dir, bool stopped, struct err *e)
 	if (!rc)
 		rc = plan_look(&plan, &st, NULL, &damaged, e);
 	if (!rc)
-		rc = runner_run(&plan, &st, 1, &stop, &l, &result, e);
+		rc = runner_run(&plan, &st, &(struct runner_options){.workers = 1}, &stop, &l, &result, e);
 	store_close(&st);
 	return rc;
 }

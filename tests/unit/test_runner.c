@@ -137,7 +137,7 @@ static struct runner_result run(int workers, int want_rc)
 
 	assert_int_equal(plan_look(&plan, &store, NULL, &damaged, &e), 0);
 	assert_int_equal(damaged, 0);
-	if (runner_run(&plan, &store, workers, &stop, &l, &result, &e) != want_rc)
+	if (runner_run(&plan, &store, &(struct runner_options){.workers = workers}, &stop, &l, &result, &e) != want_rc)
 		fail_msg("%s", e.msg);
 	assert_int_equal(alive, 0);
 	return result;
