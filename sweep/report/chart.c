@@ -132,14 +132,14 @@ static int format_words(const char *word[3], unsigned formats)
 	return n;
 }
 
-static void write_facts(FILE *f, const struct chart *c, unsigned formats)
+static void write_facts(FILE *f, const char *name, unsigned formats)
 {
 	const char *word[3];
 	int n = format_words(word, formats);
 
-	fprintf(f, "# %s - made by gapsweep report; draw again with: gnuplot %s.gp\n", c->name, c->name);
-	fact_text(f, "NAME", c->name);
-	fprintf(f, "DATA = '%s.csv'\nFORMATS = '", c->name);
+	fprintf(f, "# %s - made by gapsweep report; draw again with: gnuplot %s.gp\n", name, name);
+	fact_text(f, "NAME", name);
+	fprintf(f, "DATA = '%s.csv'\nFORMATS = '", name);
 	for (int i = 0; i < n; i++)
 		fprintf(f, "%s%s", i ? " " : "", word[i]);
 	fputs("'\n", f);
@@ -198,8 +198,9 @@ static void buffer_free(struct buffer *b)
 }
 
 /* NAME.csv and NAME.gp. */
-static int write_sources(const char *folder, const struct chart *c, const struct summary *s, unsigned formats,
-			 char note[200], struct err *e)
+static int write_sources(const char *folder, const char *name, const char *template, unsigned formats,
+			 bool (*data)(struct chart_out *out, const void *ctx), const void *ctx, char note[200],
+			 struct err *e)
 {
 	struct buffer csv = {0};
 	struct buffer gp = {0};
@@ -211,33 +212,60 @@ static int write_sources(const char *folder, const struct chart *c, const struct
 	if (!rc) {
 		out.csv = csv.f;
 		out.facts = gp.f;
-		write_facts(gp.f, c, formats);
-		if (c->data(&out, s, c)) {
+		write_facts(gp.f, name, formats);
+		if (data(&out, ctx)) {
 			rc = template_append(gp.f, "style", e);
 			if (!rc)
-				rc = template_append(gp.f, c->template, e);
+				rc = template_append(gp.f, template, e);
 		}
 		snprintf(note, 200, "%s", out.note);
 	}
 	if (!rc && !*note && !(rc = buffer_close(&csv, e)) && !(rc = buffer_close(&gp, e)) &&
-	    !(rc = save(folder, c->name, "csv", csv.bytes, csv.n, e)))
-		rc = save(folder, c->name, "gp", gp.bytes, gp.n, e);
+	    !(rc = save(folder, name, "csv", csv.bytes, csv.n, e)))
+		rc = save(folder, name, "gp", gp.bytes, gp.n, e);
 	buffer_free(&csv);
 	buffer_free(&gp);
 	return rc;
+}
+
+int chart_draw(const char *folder, const char *name, const char *template, unsigned formats,
+	       bool (*data)(struct chart_out *out, const void *ctx), const void *ctx, char note[200], struct err *e)
+{
+	const char *word[3];
+	int n = format_words(word, formats);
+	int rc;
+
+	remove_old(folder, name);
+	rc = write_sources(folder, name, template, formats, data, ctx, note, e);
+	if (!rc && !*note)
+		rc = render(folder, name, word, n, e);
+	if (rc)
+		snprintf(note, 200, "%.199s", e->msg);
+	return rc;
+}
+
+struct of_sweep {
+	const struct summary *s;
+	const struct chart *c;
+};
+
+static bool sweep_data(struct chart_out *out, const void *ctx)
+{
+	const struct of_sweep *o = ctx;
+
+	return o->c->data(out, o->s, o->c);
 }
 
 int charts_write(const char *dir, const struct summary *s, unsigned formats, bool drawn[N_CHARTS],
 		 char note[N_CHARTS][200], struct err *e)
 {
 	char folder[PATH_MAX];
-	const char *word[3];
-	int n = format_words(word, formats);
 	int first = path_join(folder, sizeof(folder), dir, "plots", e);
 
 	if (!first && mkdir(folder, 0755) && errno != EEXIST)
 		first = err_set(e, ERR_CANTCREAT, "%s: %s", folder, strerror(errno));
 	for (int i = 0; i < N_CHARTS; i++) {
+		const struct of_sweep ctx = {s, &charts[i]};
 		struct err now = {0};
 		int rc;
 
@@ -245,14 +273,8 @@ int charts_write(const char *dir, const struct summary *s, unsigned formats, boo
 		snprintf(note[i], 200, "no chart");
 		if (first && first != ERR_UNAVAILABLE)
 			continue;
-		remove_old(folder, charts[i].name);
-		rc = write_sources(folder, &charts[i], s, formats, note[i], &now);
-		if (!rc && !*note[i]) {
-			rc = render(folder, charts[i].name, word, n, &now);
-			drawn[i] = !rc;
-		}
-		if (rc)
-			snprintf(note[i], 200, "%.199s", now.msg);
+		rc = chart_draw(folder, charts[i].name, charts[i].template, formats, sweep_data, &ctx, note[i], &now);
+		drawn[i] = !rc && !*note[i];
 		if (rc && !first) {
 			first = rc;
 			*e = now;

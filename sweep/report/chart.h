@@ -52,6 +52,13 @@ extern const struct chart charts[N_CHARTS];
 int charts_write(const char *dir, const struct summary *s, unsigned formats, bool drawn[N_CHARTS],
 		 char note[N_CHARTS][200], struct err *e);
 
+/*
+ * One chart outside that list: writes NAME.csv and NAME.gp into folder and renders them. data() returns false, with
+ * out->note, if there is nothing to draw; note is "" if it was drawn.
+ */
+int chart_draw(const char *folder, const char *name, const char *template, unsigned formats,
+	       bool (*data)(struct chart_out *out, const void *ctx), const void *ctx, char note[200], struct err *e);
+
 /* The data functions, one file each. */
 bool heatmap_data(struct chart_out *out, const struct summary *s, const struct chart *c);
 bool curves_data(struct chart_out *out, const struct summary *s, const struct chart *c);

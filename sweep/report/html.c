@@ -155,13 +155,22 @@ static void base64(FILE *out, const char *text)
 	}
 }
 
+void html_picture(FILE *out, const char *alt, const char *svg)
+{
+	fputs("<img alt=\"", out);
+	html_text(out, alt);
+	fputs("\" src=\"data:image/svg+xml;base64,", out);
+	base64(out, svg);
+	fputs("\">", out);
+}
+
 static void figure(FILE *out, const struct chart *c, const char *svg, const char *note)
 {
-	fprintf(out, "<figure%s>", c == &charts[CHART_gap_bars] && svg ? " class=\"tall\"" : "");
+	bool tall = svg && (c == &charts[CHART_gap_bars] || c == &charts[CHART_learning_curves]);
+
+	fprintf(out, "<figure%s>", tall ? " class=\"tall\"" : "");
 	if (svg) {
-		fprintf(out, "<img alt=\"%s\" src=\"data:image/svg+xml;base64,", c->alt);
-		base64(out, svg);
-		fputs("\">", out);
+		html_picture(out, c->alt, svg);
 	} else {
 		fputs("<figcaption>", out);
 		html_text(out, c->title);
@@ -399,19 +408,30 @@ static void environment(FILE *out, const struct manifest *m)
 	fputs("</dl>\n", out);
 }
 
+void html_open(FILE *out, const char *title)
+{
+	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
+	      out);
+	html_text(out, title);
+	fprintf(out, " – gapsweep</title>\n<style>%s</style>\n</head>\n<body>\n<main>\n<h1>", style);
+	html_text(out, title);
+	fputs("</h1>\n", out);
+}
+
+void html_close(FILE *out)
+{
+	fprintf(out, "</main>\n<script>%s</script>\n</body>\n</html>\n", script);
+}
+
 void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHARTS], const char note[N_CHARTS][200])
 {
 	const struct study *st = s->results->study;
 	char sentence[SENTENCE_MAX];
 
 	summary_sentence(sentence, s);
-	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
-	      out);
-	html_text(out, st->name ? st->name : "sweep");
-	fprintf(out, " – gapsweep</title>\n<style>%s</style>\n</head>\n<body>\n<h1>", style);
-	html_text(out, st->name ? st->name : "sweep");
-	fputs("</h1>\n<p class=\"answer\">", out);
+	html_open(out, st->name ? st->name : "sweep");
+	fputs("<p class=\"answer\">", out);
 	html_text(out, sentence);
 	fputs("</p>\n", out);
 	if (st->description)
@@ -425,7 +445,7 @@ void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHART
 	failures(out, s->results);
 	environment(out, s->results->manifest);
 	grid_file(out, st);
-	fprintf(out, "<script>%s</script>\n</body>\n</html>\n", script);
+	html_close(out);
 }
 
 static char *read_svg(const char *dir, const char *name)

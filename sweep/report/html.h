@@ -16,6 +16,11 @@ void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHART
 int html_write(const char *dir, const struct summary *s, const bool drawn[N_CHARTS], const char note[N_CHARTS][200],
 	       struct err *e);
 
+/* The parts of a page: up to its <h1>, a picture, and from </main> on. */
+void html_open(FILE *out, const char *title);
+void html_picture(FILE *out, const char *alt, const char *svg);
+void html_close(FILE *out);
+
 /* Text with & < > " ' escaped and control characters as spaces. */
 void html_text(FILE *out, const char *text);
 

@@ -26,6 +26,7 @@ EMBED(points);
 EMBED(along_rates);
 EMBED(update_ratio);
 EMBED(timeline);
+EMBED(compare);
 
 static const struct {
 	const char *name;
@@ -40,6 +41,7 @@ static const struct {
 	{"along_rates", template_along_rates},
 	{"update_ratio", template_update_ratio},
 	{"timeline", template_timeline},
+	{"compare", template_compare},
 };
 
 /* Puts the user's own template into *text, or leaves it NULL if there is none. */
