@@ -14,7 +14,7 @@ SAY     = $(if $(V),,@echo "  $@")
 WARN    := -Wall -Wextra -Wshadow
 CFLAGS  ?= -O3 -g
 BASE    := -std=gnu11 -I. -D_GNU_SOURCE -DGAPSWEEP_VERSION='"$(VERSION)"' $(WARN) -fopenmp -ffp-contract=off -MMD -MP
-LDLIBS  := -lopenblas -lyaml -ljansson -lxxhash -lzip -ljpeg -lpng -lz -lm
+LDLIBS  := -lopenblas -lyaml -ljansson -lxxhash -lzip -ljpeg -lpng -lz -lsqlite3 -lm
 
 SAN_asan  := -fsanitize=address -fno-omit-frame-pointer -O1
 SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined -O1
@@ -44,7 +44,7 @@ C_FILES    := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 
 # Debian's packages: to build and run; for the charts; for the tests.
 PKG_BUILD := gcc libc6-dev libopenblas-openmp-dev libyaml-dev libjansson-dev libxxhash-dev zlib1g-dev \
-	libzip-dev libjpeg62-turbo-dev libpng-dev
+	libzip-dev libjpeg62-turbo-dev libpng-dev libsqlite3-dev
 PKG_CHART := gnuplot-nox fonts-dejavu-core
 PKG_TEST  := libcmocka-dev
 PKG_TSAN  := clang libclang-rt-14-dev libomp-14-dev
@@ -118,7 +118,7 @@ test: deps-test      ## everything that must hold: units, command line, parity w
 	@$(MAKE) --no-print-directory -j$$(nproc) ubsan
 
 check: gapsweep $(UNIT)
-	@tests/run.sh $(B) unit cli parity
+	@tests/run.sh $(B) unit cli parity interop
 
 asan:                ## units and command line under AddressSanitizer and LeakSanitizer
 	@$(MAKE) --no-print-directory FLAVOR=asan sanitized

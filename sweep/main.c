@@ -18,6 +18,7 @@ static const struct command {
 	{"plan", cmd_plan, "GRID.yaml", "show what would run, and what of it is finished"},
 	{"report", cmd_report, "DIR", "rebuild tables, charts and report.html of a run directory"},
 	{"compare", cmd_compare, "DIR DIR...", "the same cells of several runs side by side"},
+	{"export", cmd_export, "DIR", "write a run as csv, json, sqlite, tensorboard, latex or markdown"},
 	{"train", cmd_train, "GRID.yaml", "train one configuration in the foreground"},
 	{"inspect", cmd_inspect, "FILE", "show what a weights file holds, or a grid's data sets and groups"},
 };
