@@ -573,7 +573,7 @@ static void augments_in_training_alone(void **state)
 		assert_true(a[i].train_eval_loss == plain[i].train_eval_loss);
 		assert_true(a[i].val_loss == plain[i].val_loss);
 	}
-	assert_true(a[0].train_loss != a[1].train_loss); /* drawn anew each epoch */
+	assert_true(fabs(a[0].train_loss - a[1].train_loss) > 1e-6); /* drawn anew each epoch; the order alone: 1e-12 */
 	dataset_free(augmented);
 	tear_down(&f);
 }
