@@ -2,8 +2,8 @@
  * engine.h - the one header of the engine that the program includes: data sets, weights, and training trials.
  *
  * The engine reads data and weights files and writes weights, and a cache of images where it is told to; nothing else.
- * It never prints, never exits, and starts no threads of its own. A `struct dataset` and a `struct weights` never change after opening, so any number of trials
- * may read one at the same time; a `struct trial` belongs to one thread at a time.
+ * It never prints, never exits, and starts no threads of its own. A `struct dataset` and a `struct weights` never change
+ * after opening, so any number of trials may read one at the same time; a `struct trial` belongs to one thread at a time.
  *
  * Same settings, same seed, same bits: a trial's figures depend on nothing but its trial_spec and the kernels in use
  * (engine_kernels()), never on what runs beside it.

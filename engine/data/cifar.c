@@ -48,9 +48,11 @@ static int make_room(struct raw_samples *raw, int64_t n, const char *path, struc
 	if (rc)
 		return rc;
 	values = realloc(raw->values, bytes);
-	raw->values = values ? values : raw->values;
+	if (values)
+		raw->values = values;
 	label = realloc(raw->label, (size_t)all.n * sizeof(*raw->label));
-	raw->label = label ? label : raw->label;
+	if (label)
+		raw->label = label;
 	if (!values || !label)
 		return err_set(e, ERR_NOMEM, "%s: out of memory for %zu bytes", path, bytes);
 	return 0;

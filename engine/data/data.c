@@ -144,11 +144,13 @@ static int adopt(struct samples *s, struct raw_samples *raw, struct err *e)
 	if (rc)
 		return rc;
 	smaller = realloc(raw->values, bytes);
+	if (smaller)
+		raw->values = smaller;
 	*s = (struct samples){.n = raw->n,
 			      .pixel = raw->c * (raw->is_float ? 4 : 1),
 			      .h = raw->h,
 			      .w = raw->w,
-			      .memory = smaller ? smaller : raw->values,
+			      .memory = raw->values,
 			      .bytes = bytes,
 			      .fd = -1};
 	raw->values = NULL;

@@ -76,7 +76,7 @@ static int read_image(const struct samples *s, const struct sample_place *p, uin
 
 int samples_get(const struct samples *s, int64_t i, uint8_t *room, const uint8_t **px, int *h, int *w, struct err *e)
 {
-	const struct sample_place *p = s->place + i;
+	const struct sample_place *p;
 
 	if (!s->place) {
 		*h = s->h;
@@ -84,6 +84,7 @@ int samples_get(const struct samples *s, int64_t i, uint8_t *room, const uint8_t
 		*px = s->memory + (size_t)i * image_bytes(s, s->h, s->w);
 		return 0;
 	}
+	p = &s->place[i];
 	*h = p->h;
 	*w = p->w;
 	*px = s->memory ? s->memory + p->at : room;
@@ -132,7 +133,7 @@ static char *cache_path(const char *dir, const char *key)
 bool samples_cached(struct samples *s, const char *dir, const char *key, int pixel)
 {
 	struct err e;
-	int64_t size;
+	int64_t size = 0;
 
 	*s = (struct samples){.fd = -1, .pixel = pixel, .path = cache_path(dir, key)};
 	if (s->path)

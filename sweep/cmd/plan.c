@@ -113,7 +113,7 @@ static void print_data(const char *what, const struct dataset *d)
 	if (i->on_disk)
 		printf(", %s in the cache", num_bytes(bytes, (double)i->on_disk));
 	if (i->skipped)
-		printf(", %" PRId64 " bad images skipped", i->skipped);
+		printf(", %" PRId64 " bad image%s skipped", i->skipped, i->skipped > 1 ? "s" : "");
 	putchar('\n');
 }
 
