@@ -13,7 +13,7 @@ typedef vf (*rule_fn)(const struct step *o, vf w, vf g, vf s[3]);
 /* Lanes from n on do not count: there w, g and the state are 0, and what a rule divides may be no number. */
 KERN_INLINE vf first_lanes(vf x, int n)
 {
-	vi lane;
+	vi lane = {0};
 
 	for (int i = 0; i < VL; i++)
 		lane[i] = i < n ? -1 : 0;

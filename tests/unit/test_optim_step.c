@@ -276,6 +276,7 @@ static const struct rule rule_kinds[] = {
 	{"rmsprop centered", 1e-2, 0, 0.9, 0, 1e-3, rmsprop_fast, rmsprop_plain},
 	{"rmsprop centered momentum", 1e-2, 0.1, 0.9, 0.5, 1e-3, rmsprop_fast, rmsprop_plain},
 	{"adagrad", 1e-2, 0.1, 0, 0, 1e-10, adagrad_fast, adagrad_plain},
+	{"adagrad without eps", 1e-2, 0, 0, 0, 0, adagrad_fast, adagrad_plain}, /* 0 / 0 beyond the end */
 	{"adadelta", 1, 0.1, 0.9, 0, 1e-6, adadelta_fast, adadelta_plain},
 	{"adamax", 1e-2, 0.1, 0.9, 0.99, 1e-8, adamax_fast, adamax_plain},
 	{"nadam", 1e-2, 0.1, 0.9, 0.99, 1e-8, nadam_fast, nadam_plain},
