@@ -157,7 +157,7 @@ static void backward_conv(struct net *net, struct node *n, int images)
 	struct node *x = &net->node[n->in];
 
 	if (trained(net, n))
-		conv_backward_weights(gradient(net, n->weight), gradient(net, n->bias), n->grad, x->out, &n->conv,
+		conv_backward_weights(gradient(net, n->weight), gradient(net, n->bias), n->grad, x->back_out, &n->conv,
 				      images, net->workspace);
 	if (x->needs_grad)
 		conv_backward_data(x->grad, n->grad, weight(net, n->weight), &n->conv, images, n->add_to_in,
@@ -171,7 +171,7 @@ static void backward_bn(struct net *net, struct node *n, int images)
 	float *add_grad = n->add < 0 ? NULL : net->node[n->add].grad;
 
 	bn_backward(x->grad, own ? gradient(net, n->weight) : NULL, own ? gradient(net, n->bias) : NULL, add_grad,
-		    n->grad, n->out, x->out, n->saved_mean, n->saved_rstd, weight(net, n->weight), n->relu,
+		    n->grad, n->back_out, x->back_out, n->saved_mean, n->saved_rstd, weight(net, n->weight), n->relu,
 		    !net->freeze_bn, n->add_to_add, pixels(n, images), n->c);
 }
 
@@ -181,7 +181,7 @@ static void backward_linear(struct net *net, struct node *n, int images)
 	bool own = trained(net, n);
 
 	linear_backward(x->grad, own ? gradient(net, n->weight) : NULL, own ? gradient(net, n->bias) : NULL, n->grad,
-			x->out, weight(net, n->weight), images, x->h * x->w * x->c, n->c);
+			x->back_out, weight(net, n->weight), images, x->h * x->w * x->c, n->c);
 }
 
 static void backward_node(struct net *net, struct node *n, int images)
@@ -200,7 +200,7 @@ static void backward_node(struct net *net, struct node *n, int images)
 		backward_bn(net, n, images);
 		break;
 	case OP_RELU:
-		relu_backward(x->grad, n->grad, n->out, pixels(n, images) * n->c);
+		relu_backward(x->grad, n->grad, n->back_out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
 		maxpool_backward(x->grad, n->grad, n->mask, &n->pool, images);
@@ -217,12 +217,28 @@ static void backward_node(struct net *net, struct node *n, int images)
 	}
 }
 
+/* Maps that node i's backward turn is the first to read and that were not kept, from the first to the last: one may be
+ * the residual of another. The same call on the same numbers as in the forward pass, so the same bits. */
+static void compute_again(struct net *net, int i, int images)
+{
+	for (int j = net->borrowed > 1 ? net->borrowed : 1; j < net->n_nodes; j++) {
+		struct node *n = &net->node[j];
+
+		if (n->again == i)
+			bn_forward_eval(n->back_out, net->node[n->in].back_out, n->saved_mean, n->saved_rstd,
+					weight(net, n->weight), weight(net, n->bias),
+					n->add < 0 ? NULL : net->node[n->add].back_out, n->relu, pixels(n, images),
+					n->c);
+	}
+}
+
 void net_backward(struct net *net, int n)
 {
 	double since = 0;
 
 	note_time(net, 0, 1, &since);
 	for (int i = net->n_nodes - 1; i >= net->first_trained; i--) {
+		compute_again(net, i, n); /* also at a turn that is frozen for now: a later one may read the map */
 		if (net->node[i].needs_grad)
 			backward_node(net, &net->node[i], n);
 		note_time(net, i, 1, &since);

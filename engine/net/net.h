@@ -65,10 +65,14 @@ struct node {
 	bool add_to_in, add_to_add;     /* a later node has already written that gradient: add to it */
 	float *out, *grad;              /* training: [batch][h][w][c]; grad NULL if not needed */
 	float *grad_at;                 /* where grad lies when it is needed */
+	float *back_out;                /* where the backward pass finds the map: out, or where it is computed again */
+	int again;                      /* OP_BN: node at whose backward turn that is done; -1: never */
 	float *eval_out;                /* evaluation: [eval_batch][h][w][c]; NULL where folded into the next node */
 	uint8_t *mask, *eval_mask;      /* OP_DROPOUT: kept elements; OP_MAXPOOL: where the maximum was */
 	float *saved_mean, *saved_rstd; /* OP_BN: the batch's, for the backward pass */
-	float *own_out, *own_eval_out;  /* while out and eval_out are another net's (net_borrow()); else NULL */
+	float *own_out,
+		*own_back_out; /* while out, back_out and eval_out are another net's (net_borrow()); else NULL */
+	float *own_eval_out;
 };
 
 /* For a profile: CPU seconds in each node's forward and backward passes, added up. */
@@ -82,6 +86,7 @@ struct net {
 	struct node node[NET_MAX_NODES];
 	struct param param[NET_MAX_TENSORS];
 	int classes;
+	int borrowed;      /* nodes below this one are run by another net (net_borrow()); 0: none */
 	int first_trained; /* lowest node with a trained parameter: the backward pass ends there */
 	float dropout;     /* probability; no dropout node exists where it is 0 */
 	bool freeze_bn;

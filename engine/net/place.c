@@ -4,6 +4,11 @@
  * A training step is a line of moments: forward of node i at moment i, backward at 2n-1-i. Every buffer is needed from
  * one moment to another; buffers whose times do not meet may share memory. The same for evaluation, whose buffers lie
  * over those of training: the two never run at once.
+ *
+ * A large map behind a BatchNorm is not kept for the backward pass but computed again from what BatchNorm keeps anyway, to
+ * the same bits, when it is first read there (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): its
+ * memory is another's in between, for one pass over the map. And a gradient that goes through BatchNorm or ReLU into
+ * that layer's only input is overwritten in place.
  */
 #include "engine/net/net.h"
 
@@ -18,7 +23,10 @@ struct life {
 	int from, to;
 };
 
-enum kind { KIND_OUT, KIND_GRAD, KIND_MASK, N_KINDS };
+/* Maps from this size on are computed again. */
+#define AGAIN_FLOATS (128 * 1024)
+
+enum kind { KIND_OUT, KIND_AGAIN, KIND_GRAD, KIND_MASK, N_KINDS };
 
 struct plan {
 	struct life life[N_KINDS][NET_MAX_NODES];
@@ -56,28 +64,117 @@ static bool reads_input_backward(const struct net *net, int j)
 	return n->op == OP_BN && n->needs_grad;
 }
 
-static void training_lives(struct plan *plan, const struct net *net)
+/* Forward moments at which the map of node i is in use, and the first and last of the backward ones (none: 0). */
+struct use {
+	int forward, first, last;
+};
+
+static void add_backward_use(struct use *u, int moment)
+{
+	if (!u->last || moment < u->first)
+		u->first = moment;
+	u->last = max_int(u->last, moment);
+}
+
+/* Needs again[] of the nodes behind i. */
+static struct use use_of(const struct net *net, int i)
+{
+	const int last = 2 * net->n_nodes - 1;
+	const struct node *n = &net->node[i];
+	struct use u = {.forward = i == net->n_nodes - 1 ? i + 1 : i};
+
+	if (n->needs_grad && (n->op == OP_RELU || (n->op == OP_BN && n->relu)))
+		add_backward_use(&u, last - i);
+	for (int j = i + 1; j < net->n_nodes; j++) {
+		const struct node *reader = &net->node[j];
+
+		if (reader->in != i && reader->add != i)
+			continue;
+		u.forward = max_int(u.forward, j);
+		if (reader->in == i && reads_input_backward(net, j))
+			add_backward_use(&u, last - j);
+		if (reader->add == i && reader->again >= 0)
+			add_backward_use(&u, last - reader->again);
+	}
+	return u;
+}
+
+/* Worth its time: a large map that is out of use for a quarter of the step. */
+static bool computes_again(const struct net *net, int i, const struct use *u)
+{
+	const struct node *n = &net->node[i];
+
+	return n->op == OP_BN && n->needs_grad && u->last && map_floats(n, net->batch) >= AGAIN_FLOATS &&
+	       u->first - u->forward >= net->n_nodes / 2;
+}
+
+static void map_lives(struct plan *plan, struct net *net)
+{
+	const int last = 2 * net->n_nodes - 1;
+
+	for (int i = net->n_nodes - 1; i >= 0; i--) {
+		struct node *n = &net->node[i];
+		size_t floats = map_floats(n, net->batch);
+		struct use u = use_of(net, i);
+		bool again = computes_again(net, i, &u);
+
+		n->again = again ? last - u.first : -1;
+		plan->life[KIND_OUT][i] = (struct life){floats, 0, i, again ? u.forward : max_int(u.forward, u.last)};
+		if (again)
+			plan->life[KIND_AGAIN][i] = (struct life){floats, 0, u.first, u.last};
+	}
+}
+
+/* The node whose gradient's place node i's gradient takes over, or i itself. */
+static int grad_place(const struct net *net, int i)
+{
+	if (net->node[i].consumers != 1)
+		return i;
+	for (int j = i + 1; j < net->n_nodes; j++) {
+		enum op op = net->node[j].op;
+
+		if (net->node[j].in == i)
+			return op == OP_BN || op == OP_RELU ? grad_place(net, j) : i;
+		if (net->node[j].add == i)
+			return i;
+	}
+	return i;
+}
+
+/* A gradient lives from the first backward turn that writes it to its node's own. */
+static void gradient_lives(struct plan *plan, const struct net *net)
 {
 	const int last = 2 * net->n_nodes - 1;
 
 	for (int i = 0; i < net->n_nodes; i++) {
-		const struct node *n = &net->node[i];
-		bool reads_own = n->needs_grad && (n->op == OP_RELU || (n->op == OP_BN && n->relu));
-		int until = reads_own ? last - i : max_int(i, i == net->n_nodes - 1 ? i + 1 : 0);
 		int written = i == net->n_nodes - 1 ? i : last;
 
-		for (int j = i + 1; j < net->n_nodes; j++) {
-			if (net->node[j].in != i && net->node[j].add != i)
-				continue;
-			until = max_int(until, j);
-			if (net->node[j].in == i && reads_input_backward(net, j))
-				until = max_int(until, last - j);
-			if (written > last - j)
+		if (!net->node[i].needs_grad)
+			continue;
+		for (int j = i + 1; j < net->n_nodes; j++)
+			if ((net->node[j].in == i || net->node[j].add == i) && written > last - j)
 				written = last - j;
-		}
-		plan->life[KIND_OUT][i] = (struct life){map_floats(n, net->batch), 0, i, until};
-		if (n->needs_grad)
-			plan->life[KIND_GRAD][i] = (struct life){map_floats(n, net->batch), 0, written, last - i};
+		plan->life[KIND_GRAD][i] = (struct life){map_floats(&net->node[i], net->batch), 0, written, last - i};
+	}
+	for (int i = 0; i < net->n_nodes; i++) {
+		int place = grad_place(net, i);
+
+		if (!net->node[i].needs_grad || place == i)
+			continue;
+		plan->life[KIND_GRAD][place].to = max_int(plan->life[KIND_GRAD][place].to, last - i);
+		plan->life[KIND_GRAD][i].floats = 0;
+	}
+}
+
+static void training_lives(struct plan *plan, struct net *net)
+{
+	const int last = 2 * net->n_nodes - 1;
+
+	map_lives(plan, net);
+	gradient_lives(plan, net);
+	for (int i = 0; i < net->n_nodes; i++) {
+		const struct node *n = &net->node[i];
+
 		if (n->op == OP_DROPOUT || n->op == OP_MAXPOOL)
 			plan->life[KIND_MASK][i] =
 				(struct life){mask_floats(n, net->batch), 0, i, n->needs_grad ? last - i : i};
@@ -216,7 +313,8 @@ static void set_training_pointers(struct net *net, const struct plan *plan, floa
 		struct node *n = &net->node[i];
 
 		n->out = region + plan->life[KIND_OUT][i].at;
-		n->grad = n->grad_at = n->needs_grad ? region + plan->life[KIND_GRAD][i].at : NULL;
+		n->back_out = n->again < 0 ? n->out : region + plan->life[KIND_AGAIN][i].at;
+		n->grad = n->grad_at = n->needs_grad ? region + plan->life[KIND_GRAD][grad_place(net, i)].at : NULL;
 		n->mask = (uint8_t *)(region + plan->life[KIND_MASK][i].at);
 	}
 }

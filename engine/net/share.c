@@ -7,9 +7,11 @@ static void borrow_out(struct net *net, const struct net *leader, int i)
 {
 	struct node *n = &net->node[i];
 
-	if (!n->own_out)
+	if (!n->own_out) {
 		n->own_out = n->out;
-	n->out = leader->node[i].out;
+		n->own_back_out = n->back_out;
+	}
+	n->out = n->back_out = leader->node[i].out; /* stands until the leader's own pass: nothing to compute again */
 }
 
 static void borrow_eval_out(struct net *net, const struct net *leader, int i)
@@ -31,6 +33,7 @@ static int eval_input(const struct net *net, int j)
 
 void net_borrow(struct net *net, const struct net *leader, int prefix)
 {
+	net->borrowed = prefix;
 	for (int j = prefix; j < net->n_nodes; j++) {
 		struct node *n = &net->node[j];
 
@@ -53,9 +56,11 @@ void net_give_back(struct net *net)
 		struct node *n = &net->node[i];
 
 		n->out = n->own_out ? n->own_out : n->out;
+		n->back_out = n->own_back_out ? n->own_back_out : n->back_out;
 		n->eval_out = n->own_eval_out ? n->own_eval_out : n->eval_out;
-		n->own_out = n->own_eval_out = NULL;
+		n->own_out = n->own_back_out = n->own_eval_out = NULL;
 	}
+	net->borrowed = 0;
 }
 
 static void copy_param(struct net *net, const struct net *leader, int param)

@@ -20,12 +20,9 @@ static bool fields_match(const struct hyper *a, const struct hyper *b)
 	for (int i = 0; i < n_hyper_fields; i++) {
 		const struct field *f = &hyper_fields[i];
 
-		if (f->kind == FIELD_PAIR) {
-			if (memcmp(field_pair(f, a), field_pair(f, b), 2 * sizeof(double)) != 0)
-				return false;
-		} else if (strcmp(f->name, "lr") != 0 && field_get(f, a) != field_get(f, b)) {
-			return false; /* lr is only the default of the groups' own, which are looked at themselves */
-		}
+		/* lr is only the default of the groups' own, which are looked at themselves */
+		if (strcmp(f->name, "lr") != 0 && hyper_applies(f, a) && !field_same(f, a, b))
+			return false;
 	}
 	return true;
 }
