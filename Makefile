@@ -118,7 +118,7 @@ test: deps-test      ## everything that must hold: units, command line, parity w
 	@$(MAKE) --no-print-directory -j$$(nproc) ubsan
 
 check: gapsweep $(UNIT)
-	@tests/run.sh $(B) unit cli parity interop
+	@tests/run.sh $(B) unit cli parity interop browser
 
 asan:                ## units and command line under AddressSanitizer and LeakSanitizer
 	@$(MAKE) --no-print-directory FLAVOR=asan sanitized

@@ -21,7 +21,7 @@ do for [FORMAT in FORMATS] {
         set ylabel 'gap: train − validation (points)'
         set arrow 1 from X_LOW[p],0 to X_HIGH[p],0 nohead lc rgb SOFT lw 1 back
         do for [k=1:N_LINES] {
-            yk = y0 + PLOT_H + 50 + 18 * (k - 1)
+            yk = y0 + PLOT_H + 58 + 18 * (k - 1)
             set label 100+k ' ' at screen PX(LEFT + 8), screen PY(yk) point pt SOLID[k] ps 1 lc rgb MARK[k]
             set label 120+k LABELS[(p - 1) * N_LINES + k] at screen PX(LEFT + 20), screen PY(yk) left font F(8.5) textcolor rgb INK
         }

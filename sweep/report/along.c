@@ -177,9 +177,9 @@ static void write_facts(FILE *f, const struct along *a, const struct chart *c)
 	fact_number(f, "Y_HIGH", a->high + room);
 	fact_number(f, "N_PANELS", a->n_panels);
 	fact_number(f, "N_LINES", a->n_lines);
-	fact_number(f, "PANEL_STEP", 250 + 54 + 18 * a->n_lines);
+	fact_number(f, "PANEL_STEP", 250 + 62 + 18 * a->n_lines);
 	fact_number(f, "WIDTH", WIDTH);
-	fact_number(f, "HEIGHT", 52 + a->n_panels * (250 + 54 + 18 * a->n_lines) + 6);
+	fact_number(f, "HEIGHT", 52 + a->n_panels * (250 + 62 + 18 * a->n_lines) + 6);
 }
 
 static const char *build(struct along *a, FILE *csv)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/file.h"
+#include "sweep/report/html_parts.h"
 
 enum { MAX_CELL_ROWS = 2000, MAX_FAILURES = 20, MAX_GRID_BYTES = 100000 };
 
@@ -35,7 +36,6 @@ static const char style[] =
 	".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:20px;"
 	"align-items:start}"
 	"figure{margin:0;background:#fff;border:1px solid var(--line);border-radius:8px;padding:10px}"
-	"@media(min-width:1020px){.tall{grid-row:span 2}}"
 	"figure img{display:block;width:100%;max-width:640px;margin:auto;height:auto}"
 	"dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0;font-size:.9rem}"
 	"dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}"
@@ -43,23 +43,48 @@ static const char style[] =
 	"summary{cursor:pointer}"
 	"@media(max-width:600px){body{padding:16px 12px 40px}.answer{font-size:1.2rem}th,td{padding:6px 8px}"
 	"figure{padding:4px}dl{grid-template-columns:1fr}dd{margin-bottom:6px}}"
-	"@media print{body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible;border:0}"
+	".small{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:10px}"
+	".small figure{background:none;padding:8px;font-size:.8rem}.small figure:target{outline:3px solid "
+	"var(--accent)}"
+	".small svg{display:block;width:100%;margin-top:4px}.small figcaption{font-size:.75rem;overflow-wrap:anywhere}"
+	"polyline{fill:none;stroke-width:2;vector-effect:non-scaling-stroke}"
+	".v{stroke:var(--accent)}.t{stroke:var(--soft);stroke-dasharray:5 3}"
+	"a{color:var(--accent)}.filter input{font:inherit;padding:4px 8px;max-width:100%}"
+	".scroll:focus-visible,a:focus-visible,input:focus-visible{outline:2px solid var(--accent)}"
+	"@media print{.filter{display:none}}@media "
+	"print{body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible;border:0}"
 	"figure,tr{break-inside:avoid}table{font-size:7.5pt}th,td{padding:2px 5px}}";
 
-/* Sorts a table by the column of the pressed button; numbers by data-v. The page is whole without it. */
-static const char script[] = "document.querySelectorAll('table.sort').forEach(function(t){"
-			     "t.querySelectorAll('thead th').forEach(function(h,i){"
-			     "h.querySelector('button').addEventListener('click',function(){"
-			     "var up=h.getAttribute('aria-sort')!=='ascending';"
-			     "t.querySelectorAll('th').forEach(function(o){o.removeAttribute('aria-sort')});"
-			     "h.setAttribute('aria-sort',up?'ascending':'descending');"
-			     "var b=t.tBodies[0],r=Array.from(b.rows);"
-			     "function v(x){var c=x.cells[i];return c.dataset.v!==undefined?"
-			     "(c.dataset.v===''?NaN:+c.dataset.v):c.textContent}"
-			     "r.sort(function(x,y){var p=v(x),q=v(y);"
-			     "if(typeof p==='number'){if(isNaN(p)||isNaN(q))return isNaN(p)-isNaN(q);return up?p-q:q-p}"
-			     "return up?p.localeCompare(q):q.localeCompare(p)});"
-			     "r.forEach(function(x){b.appendChild(x)})})})});";
+/*
+ * Sorts a table by the column of the pressed button (numbers by data-v) and filters its rows by words that must all occur.
+ * The address keeps both: #sort=COLUMN&down=1&filter=WORDS. The page is whole without it.
+ */
+static const char script[] =
+	"(function(){var t=document.querySelector('table.sort');if(!t||!t.tBodies.length)return;"
+	"var b=t.tBodies[0],all=Array.from(b.rows),hs=Array.from(t.querySelectorAll('thead th'));"
+	"var q={};location.hash.slice(1).split('&').forEach(function(p){var k=p.split('=');"
+	"try{q[k[0]]=decodeURIComponent(k.slice(1).join('='))}catch(e){}});"
+	"function v(x,i){var c=x.cells[i];return "
+	"c.dataset.v!==undefined?(c.dataset.v===''?NaN:+c.dataset.v):c.textContent}"
+	"function sort(i,up){hs.forEach(function(o){o.removeAttribute('aria-sort')});"
+	"hs[i].setAttribute('aria-sort',up?'ascending':'descending');q.sort=i;q.down=up?'':'1';"
+	"all.sort(function(x,y){var p=v(x,i),z=v(y,i);if(typeof p==='number'){if(isNaN(p)||isNaN(z))return "
+	"isNaN(p)-isNaN(z);"
+	"return up?p-z:z-p}return up?p.localeCompare(z):z.localeCompare(p)});"
+	"all.forEach(function(x){b.appendChild(x)})}"
+	"var d=document.createElement('p'),l=document.createElement('label'),f=document.createElement('input'),"
+	"n=document.createElement('span');d.className='filter';f.type='search';l.append('Filter "
+	"',f);n.setAttribute('role',"
+	"'status');d.append(l,' ',n);t.parentNode.before(d);"
+	"function filter(){var w=f.value.toLowerCase().split(/\\s+/),k=0;all.forEach(function(x){"
+	"var s=x.textContent.toLowerCase();x.hidden=!w.every(function(y){return s.indexOf(y)>=0});k+=!x.hidden});"
+	"n.textContent=k+' of '+all.length;q.filter=f.value}"
+	"function keep(){var h=['sort','down','filter'].filter(function(k){return q[k]!==undefined&&q[k]!==''}).map("
+	"function(k){return k+'='+encodeURIComponent(q[k])}).join('&');history.replaceState(null,'',h?'#'+h:'#')}"
+	"hs.forEach(function(h,i){var u=h.querySelector('button');if(u)u.addEventListener('click',function(){"
+	"sort(i,h.getAttribute('aria-sort')!=='ascending');keep()})});"
+	"f.addEventListener('input',function(){filter();keep()});"
+	"if(hs[+q.sort]&&q.sort!==undefined)sort(+q.sort,!q.down);if(q.filter)f.value=q.filter;filter()})();";
 
 void html_text(FILE *out, const char *text)
 {
@@ -121,8 +146,10 @@ static void before_after(FILE *out, const struct summary *s)
 {
 	if (s->best < 0)
 		return;
-	fputs("<div class=\"scroll\"><table><thead><tr><th></th><th class=\"l\">rates</th><th>Train Acc (%)</th>"
-	      "<th>Val Acc (%)</th><th>Train Loss</th><th>Val Loss</th><th>gap (points)</th></tr></thead><tbody>\n",
+	fputs("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Before and after\"><table><thead><tr>"
+	      "<td></td><th scope=\"col\" class=\"l\">rates</th><th scope=\"col\">Train Acc (%)</th><th "
+	      "scope=\"col\">Val Acc (%)</th><th scope=\"col\">Train Loss</th><th scope=\"col\">Val Loss</th><th "
+	      "scope=\"col\">gap (points)</th></tr></thead><tbody>\n",
 	      out);
 	if (s->baseline >= 0)
 		before_after_row(out, s, "before", s->baseline);
@@ -166,9 +193,7 @@ void html_picture(FILE *out, const char *alt, const char *svg)
 
 static void figure(FILE *out, const struct chart *c, const char *svg, const char *note)
 {
-	bool tall = svg && (c == &charts[CHART_gap_bars] || c == &charts[CHART_learning_curves]);
-
-	fprintf(out, "<figure%s>", tall ? " class=\"tall\"" : "");
+	fputs("<figure>", out);
 	if (svg) {
 		html_picture(out, c->alt, svg);
 	} else {
@@ -193,7 +218,7 @@ static void figures(FILE *out, int from, int to, const char *const svg[N_CHARTS]
 
 static void heading(FILE *out, const char *text, bool left)
 {
-	fprintf(out, "<th%s><button type=\"button\">", left ? " class=\"l\"" : "");
+	fprintf(out, "<th scope=\"col\"%s><button type=\"button\">", left ? " class=\"l\"" : "");
 	html_text(out, text);
 	fputs("</button></th>", out);
 }
@@ -204,14 +229,18 @@ static void cell_headings(FILE *out, const struct study *st)
 					   "Val Loss", "Train Loss",   "Train Acc, running (%)"};
 
 	fputs("<thead><tr>", out);
+	heading(out, "cell", true);
 	for (int i = 0; i < st->n_columns; i++)
-		heading(out, st->column[i].name, i == 0);
+		heading(out, st->column[i].name, false);
 	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
 		heading(out, word[i], false);
 	if (st->n_constraints)
 		heading(out, "meets", false);
 	heading(out, "gap − baseline (95 %)", false);
-	heading(out, "", true);
+	heading(out, "p, Holm", false);
+	heading(out, "gap at best epoch", false);
+	heading(out, "gap at equal train acc", false);
+	heading(out, "remarks", true);
 	fputs("</tr></thead>", out);
 }
 
@@ -265,6 +294,8 @@ static void marks_cell(FILE *out, const struct summary *s, int cell)
 
 	fprintf(out, "<td class=\"l\">%s%s", cell == s->best ? "★ best " : "",
 		cell == s->baseline ? "▲ baseline " : "");
+	if (c->like_best && cell != s->best)
+		fputs("≈ not told from best ", out);
 	if (c->n_diverged)
 		fprintf(out, "%d diverged ", c->n_diverged);
 	if (c->n_failed)
@@ -286,6 +317,10 @@ static void cell_row(FILE *out, const struct summary *s, int cell)
 	const struct cell_summary *c = &s->cell[cell];
 
 	fprintf(out, "<tr%s>", cell == s->best ? " class=\"best\"" : "");
+	if (cell < HTML_MAX_CURVES)
+		fprintf(out, "<td data-v=\"%d\"><a href=\"#cell-%d\">%d</a></td>", cell, cell, cell);
+	else
+		fprintf(out, "<td data-v=\"%d\">%d</td>", cell, cell);
 	param_cells(out, s->results->study, cell);
 	fprintf(out, "<td data-v=\"%d\">%d</td>", c->n, c->n);
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
@@ -293,6 +328,13 @@ static void cell_row(FILE *out, const struct summary *s, int cell)
 	if (s->results->study->n_constraints)
 		meets_cell(out, s, cell);
 	difference_cell(out, &c->to_baseline[DIFF_GAP].d);
+	if (isnan(c->to_baseline[DIFF_GAP].holm))
+		fputs("<td data-v=\"\">–</td>", out);
+	else
+		fprintf(out, "<td data-v=\"%g\">%.2g</td>", c->to_baseline[DIFF_GAP].holm,
+			c->to_baseline[DIFF_GAP].holm);
+	estimate_cell(out, &c->best_gap, 100, 1);
+	estimate_cell(out, &c->at_gap, 100, 1);
 	marks_cell(out, s, cell);
 	fputs("</tr>\n", out);
 }
@@ -302,18 +344,25 @@ static void cell_table(FILE *out, const struct summary *s)
 	const struct study *st = s->results->study;
 	int n = st->n_cells < MAX_CELL_ROWS ? st->n_cells : MAX_CELL_ROWS;
 
-	fputs("<h2>All cells</h2>\n<p class=\"soft\">Mean ± sample standard deviation over complete repeats, last "
+	fputs("<h2 id=\"cells\">All cells</h2>\n<p class=\"soft\">Mean ± sample standard deviation over complete "
+	      "repeats, last "
 	      "epoch. ",
 	      out);
 	if (st->n_constraints)
 		fputs("meets: repeats that meet every constraint one by one; ✓ where the means do and none diverged. ",
 		      out);
-	fputs("The difference to the baseline is paired by seed, with its 95 % t interval. "
-	      "Press a heading to sort.",
-	      out);
+	fprintf(out,
+		"The difference to the baseline is paired by seed, with its 95 %% t interval and the paired t test's p "
+		"after "
+		"Holm's correction. Equal train acc: where clean train accuracy passes %g %%. ≈: in %s not told from "
+		"the best "
+		"cell at 5 %%. A cell's number leads to its curves; press a heading to sort.",
+		100 * st->at_train_acc, metric_name(s->metric));
 	if (n < st->n_cells)
 		fprintf(out, " The first %d of %d cells; cells.csv has all.", n, st->n_cells);
-	fputs("</p>\n<div class=\"scroll\"><table class=\"sort\">", out);
+	fputs("</p>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"cells\"><table "
+	      "class=\"sort\">",
+	      out);
 	cell_headings(out, st);
 	fputs("<tbody>\n", out);
 	for (int i = 0; i < n; i++)
@@ -332,7 +381,9 @@ static void trial_counts(FILE *out, const struct summary *s)
 					      "loss became NaN or infinite",
 					      "ended by an error"};
 
-	fputs("<h2>Trials</h2>\n<div class=\"scroll\"><table><tbody>", out);
+	fputs("<h2 id=\"trials\">Trials</h2>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+	      "aria-labelledby=\"trials\"><table><tbody>",
+	      out);
 	for (int i = 0; i <= STATE_FAIL; i++)
 		if (s->by_state[i])
 			fprintf(out, "<tr><td>%s</td><td class=\"l\">%s</td><td>%d</td></tr>",
@@ -365,7 +416,9 @@ static void grid_file(FILE *out, const struct study *st)
 
 	if (!text)
 		return;
-	fputs("<h2>Grid file</h2>\n<div class=\"scroll\"><pre>", out);
+	fputs("<h2 id=\"grid\">Grid file</h2>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
+	      "aria-labelledby=\"grid\"><pre>",
+	      out);
 	html_text(out, text);
 	fputs("</pre></div>\n", out);
 	free(text);
@@ -380,8 +433,26 @@ static void fact(FILE *out, const char *name, const char *value)
 	fputc('\n', out);
 }
 
-static void environment(FILE *out, const struct manifest *m)
+/* "0, 1, 2, 3, 4", cut where they are many; and how many trials were gone on with after a stop. */
+static void seeds_and_attempts(FILE *out, const struct results *r)
 {
+	char text[200];
+	size_t n = 0;
+	int again = 0;
+
+	for (int i = 0; i < r->study->n_seeds && n < sizeof(text) - 32; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%llu", i ? ", " : "",
+				      (unsigned long long)r->study->seed[i]);
+	fact(out, "seeds", n ? text : "");
+	for (int i = 0; i < r->n_trials; i++)
+		again += r->trial[i].end.attempt > 1;
+	snprintf(text, sizeof(text), "%d of %d", again, r->n_trials);
+	fact(out, "trials begun more than once", text);
+}
+
+static void environment(FILE *out, const struct results *r)
+{
+	const struct manifest *m = r->manifest;
 	char text[64];
 
 	if (!m)
@@ -403,6 +474,7 @@ static void environment(FILE *out, const struct manifest *m)
 	fact(out, "val hash", m->val_hash);
 	fact(out, "weights hash", m->weights_hash);
 	fact(out, "git", m->git);
+	seeds_and_attempts(out, r);
 	for (int i = 0; i < m->n_sets; i++)
 		fact(out, "--set", m->set[i]);
 	fputs("</dl>\n", out);
@@ -440,10 +512,12 @@ void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHART
 	figures(out, CHART_gap_heatmap, CHART_gap_along_rates, svg, note);
 	fputs("<h2>How it came about</h2>\n", out);
 	figures(out, CHART_gap_along_rates, N_CHARTS, svg, note);
+	html_statistics(out, s);
 	cell_table(out, s);
+	html_curves(out, s, st->n_cells < HTML_MAX_CURVES ? st->n_cells : HTML_MAX_CURVES);
 	trial_counts(out, s);
 	failures(out, s->results);
-	environment(out, s->results->manifest);
+	environment(out, s->results);
 	grid_file(out, st);
 	html_close(out);
 }

@@ -281,6 +281,7 @@ void summary_sentence(char out[SENTENCE_MAX], const struct summary *s)
 	char label[CELL_LABEL_MAX];
 	char limits[300];
 	char from[80] = "";
+	char sure[120] = "";
 	int n = 0;
 
 	if (s->best < 0) {
@@ -293,10 +294,15 @@ void summary_sentence(char out[SENTENCE_MAX], const struct summary *s)
 		n = snprintf(out, SENTENCE_MAX, "No cell meets the constraints (%s); best %s: ", limits, st->metric);
 	if (s->baseline >= 0 && s->baseline != s->best && s->cell[s->baseline].n)
 		snprintf(from, sizeof(from), "from %.1f ", percent(s, s->baseline, METRIC_gap));
+	if (*from && s->cell[s->best].to_baseline[DIFF_GAP].d.n > 1)
+		snprintf(sure, sizeof(sure), " (difference %.1f, 95 %% interval %.1f to %.1f)",
+			 100 * s->cell[s->best].to_baseline[DIFF_GAP].d.mean,
+			 100 * s->cell[s->best].to_baseline[DIFF_GAP].d.lo,
+			 100 * s->cell[s->best].to_baseline[DIFF_GAP].d.hi);
 	snprintf(out + n, SENTENCE_MAX - (size_t)n,
-		 "%s brings the train/validation gap %sto %.1f points, at %.1f %% train and %.1f %% validation "
+		 "%s brings the train/validation gap %sto %.1f points%s, at %.1f %% train and %.1f %% validation "
 		 "accuracy (mean of %d repeat%s%s).",
-		 label, from, percent(s, s->best, METRIC_gap), percent(s, s->best, METRIC_train_eval_acc),
+		 label, from, percent(s, s->best, METRIC_gap), sure, percent(s, s->best, METRIC_train_eval_acc),
 		 percent(s, s->best, METRIC_val_acc), s->cell[s->best].n, s->cell[s->best].n == 1 ? "" : "s",
 		 st->n_constraints && !s->none_meets ? "; all constraints met" : "");
 }

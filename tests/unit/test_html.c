@@ -46,7 +46,12 @@ static void the_answer_comes_first(void **state)
 	html = page(&m, "<svg/>");
 	assert_non_null(strstr(html, "sgd 3e-4 / 3e-2 brings the train/validation gap from 20.2 to 3.1 points"));
 	assert_true(strstr(html, "class=\"answer\"") < strstr(html, "<table"));
-	assert_non_null(strstr(html, "<th>Train Acc (%)</th><th>Val Acc (%)</th><th>Train Loss</th><th>Val Loss</th>"));
+	assert_non_null(
+		strstr(html, ">Train Acc (%)</th><th scope=\"col\">Val Acc (%)</th><th scope=\"col\">Train Loss</th>"));
+	assert_non_null(strstr(html, "95 % interval"));
+	assert_non_null(strstr(html, "href=\"#cell-1\""));
+	assert_non_null(strstr(html, "<figure id=\"cell-1\">"));
+	assert_non_null(strstr(html, "aria-labelledby=\"cells\""));
 	assert_non_null(strstr(html, ">before<"));
 	assert_non_null(strstr(html, ">after<"));
 	assert_non_null(strstr(html, "COMPLETE"));

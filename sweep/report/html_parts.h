@@ -1,0 +1,19 @@
+/*
+ * html_parts.h - inside the page: sections that stand apart from html.c.
+ */
+#ifndef SWEEP_REPORT_HTML_PARTS_H
+#define SWEEP_REPORT_HTML_PARTS_H
+
+#include "sweep/report/summary.h"
+
+/* What the rates do (effects.h) and the best cell against the baseline image by image (images.h); nothing if unknown. */
+void html_statistics(FILE *out, const struct summary *s);
+
+/*
+ * Small curves of the first n cells by epoch, train (dashed) and validation accuracy, each with the id cell-NUMBER that
+ * the table links to. Means over the complete repeats; all on one scale.
+ */
+void html_curves(FILE *out, const struct summary *s, int n);
+enum { HTML_MAX_CURVES = 400 };
+
+#endif
