@@ -363,11 +363,11 @@ void net_place(struct net *net, struct arena *a, int batch)
 	set_evaluation_pointers(net, &eval_plan, region);
 }
 
-/* With fewer groups trained no buffer is needed longer than it was planned for. */
+/* With fewer groups trained no buffer is needed longer than it was planned for; and who adds to a gradient stays as it is,
+ * as a map that needs a gradient gets it from all its readers, then as now. */
 void net_change_trained(struct net *net, const bool *trained)
 {
 	net_set_trained(net, trained);
-	set_adding(net);
 	for (int i = 0; i < net->n_nodes; i++) {
 		struct node *n = &net->node[i];
 

@@ -827,7 +827,6 @@ int trial_set_state(struct trial *t, const void *block, size_t bytes, struct err
 		return err_set(e, ERR_DATA, "checkpoint does not belong to this trial");
 	t->position = head.position;
 	memcpy(t->optim.group, head.group, sizeof(head.group));
-	set_rates(t, t->position.steps ? t->position.steps - 1 : 0);
 	at += sizeof(head);
 	memcpy(t->net.w, at, t->net.n_weights * sizeof(float));
 	at += t->net.n_weights * sizeof(float);

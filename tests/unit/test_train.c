@@ -272,6 +272,29 @@ static void thaws_after_freeze_epochs(void **state)
 	}
 }
 
+/* Nothing below the lowest trained layer is run backward, also while it is frozen for a time alone. */
+static void frozen_layers_have_no_gradients(void **state)
+{
+	struct epoch_row row = {0};
+	const struct net *net;
+	struct fixture f;
+	struct trial *t;
+
+	(void)state;
+	set_up(&f, "resnet-slim");
+	f.spec.hyper.freeze_epochs = 2;
+	t = make(&f);
+	net = trial_net(t);
+	for (int done = 0; done < 3; done++) {
+		epoch(t, &row, NULL);
+		assert_true(net->first_trained == (done < 2 ? net->n_nodes - 1 : 1));
+		for (int i = 0; i < net->n_nodes; i++)
+			assert_true((net->node[i].grad != NULL) == (i >= net->first_trained));
+	}
+	trial_free(t);
+	tear_down(&f);
+}
+
 /* From the last group to the first, one more every so many epochs. */
 static void thaws_group_by_group(void **state)
 {
@@ -636,6 +659,7 @@ int main(void)
 		cmocka_unit_test(frozen_stays),
 		cmocka_unit_test(thaws_after_freeze_epochs),
 		cmocka_unit_test(thaws_group_by_group),
+		cmocka_unit_test(frozen_layers_have_no_gradients),
 		cmocka_unit_test(clips_what_it_steps_with),
 		cmocka_unit_test(layers_decay_from_the_head_down),
 		cmocka_unit_test(schedules_may_reach_zero),
