@@ -108,26 +108,31 @@ static void forward_node(struct net *net, struct node *n, int images, const stru
 	}
 }
 
+/* CPU seconds of this thread, if someone wants to know where they go. */
+static double clock_now(const struct net *net)
+{
+	struct timespec ts;
+
+	if (!net->times)
+		return 0;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
+}
+
 /* Adds the time since *since to node i's; *since moves to now. */
 static void note_time(struct net *net, int i, int pass, double *since)
 {
-	struct timespec ts;
-	double now;
+	double now = clock_now(net);
 
-	if (!net->times)
-		return;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	now = (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-	if (i > 0)
+	if (net->times)
 		net->times->node[i][pass] += now - *since;
 	*since = now;
 }
 
 void net_forward_nodes(struct net *net, int first, int end, int n, const struct batch_id *id)
 {
-	double since = 0;
+	double since = clock_now(net);
 
-	note_time(net, 0, 0, &since);
 	for (int i = first; i < end; i++) {
 		forward_node(net, &net->node[i], n, id);
 		note_time(net, i, 0, &since);
@@ -234,9 +239,8 @@ static void compute_again(struct net *net, int i, int images)
 
 void net_backward(struct net *net, int n)
 {
-	double since = 0;
+	double since = clock_now(net);
 
-	note_time(net, 0, 1, &since);
 	for (int i = net->n_nodes - 1; i >= net->first_trained; i--) {
 		compute_again(net, i, n); /* also at a turn that is frozen for now: a later one may read the map */
 		if (net->node[i].needs_grad)
