@@ -1,0 +1,111 @@
+/* step.c - one step of a trial: rates, batch, gradients, update (see trial.h) */
+#include "engine/train/trial.h"
+
+#include <string.h>
+
+#include "engine/data/data.h"
+
+/* torch.nn.BatchNorm2d refuses to normalise a single value per channel in train mode. */
+static int check_batch(const struct trial *t, int n, struct err *e)
+{
+	const struct net *net = &t->net;
+
+	if (n > 1 || net->freeze_bn)
+		return 0;
+	for (int i = 0; i < net->n_nodes; i++)
+		if (net->node[i].op == OP_BN && net->node[i].h * net->node[i].w == 1)
+			return err_set(e, ERR_DATA,
+				       "a batch of one image leaves BatchNorm one value a channel; "
+				       "choose a batch_size that leaves no single sample over");
+	return 0;
+}
+
+static int64_t steps_per_epoch(const struct trial *t)
+{
+	return (dataset_info(t->spec.train)->n + t->net.batch - 1) / t->net.batch;
+}
+
+void trial_set_rates(struct trial *t, int64_t step)
+{
+	const struct hyper *h = &t->spec.hyper;
+	const int64_t per_epoch = steps_per_epoch(t);
+	bool trained[ENGINE_MAX_GROUPS] = {false};
+
+	for (int g = 0; g < t->spec.n_groups; g++) {
+		double base = h->schedule == SCHEDULE_PLATEAU ? t->position.plateau.lr[g] : t->lr[g];
+
+		trained[g] = t->lr[g] > 0 && step / per_epoch >= hyper_thaw_epoch(h, g, t->spec.n_groups);
+		t->optim.lr[g] = schedule_lr(h, base, step, per_epoch);
+	}
+	t->optim.momentum = schedule_momentum(h, step, per_epoch);
+	if (!memcmp(trained, t->trained, sizeof(trained)))
+		return;
+	memcpy(t->trained, trained, sizeof(trained));
+	net_change_trained(&t->net, trained);
+}
+
+double trial_rate(const struct trial *t, int g)
+{
+	return t->trained[g] ? t->optim.lr[g] : 0;
+}
+
+double trial_momentum(const struct trial *t)
+{
+	return t->optim.momentum;
+}
+
+void trial_finish_batch(struct trial *t, const struct trial *leader, int prefix, const uint32_t *index, int n,
+			double *loss)
+{
+	struct net *net = &t->net;
+	const struct batch_id id = {.seed = t->spec.seed, .epoch = (uint32_t)t->position.epoch, .sample = index};
+
+	net_forward_nodes(net, prefix, net->n_nodes, n, &id);
+	cross_entropy(t->sample_loss, t->sample_right, net_logits_grad(net), net_logits_out(net), leader->label, n,
+		      net->classes, (float)t->spec.hyper.label_smoothing);
+	*loss = 0;
+	for (int i = 0; i < n; i++)
+		*loss += t->sample_loss[i] / n;
+	net_backward(net, n);
+}
+
+int trial_begin_batch(struct trial *t, int prefix, const uint32_t *index, int n, struct err *e)
+{
+	const struct batch_id id = {.seed = t->spec.seed, .epoch = (uint32_t)t->position.epoch, .sample = index};
+	const struct augment_draw draw = {t->spec.seed, (uint64_t)t->position.epoch, t->scratch};
+	int rc = check_batch(t, n, e);
+
+	if (!rc)
+		rc = dataset_gather(t->spec.train, net_input(&t->net), t->label, index, 0, n, &draw, e);
+	if (!rc)
+		net_forward_nodes(&t->net, 1, prefix, n, &id);
+	return rc;
+}
+
+void trial_update(struct trial *t)
+{
+	t->position.steps++;
+	optim_step(&t->optim, &t->net, t->position.grad_norm, t->position.update_ratio);
+	for (int g = 0; g < t->spec.n_groups; g++)
+		t->position.rated[g] += trial_rate(t, g) > 0;
+}
+
+int trial_gradients(struct trial *t, const uint32_t *index, int n, double *loss, struct err *e)
+{
+	int rc;
+
+	trial_set_rates(t, t->position.steps);
+	rc = trial_begin_batch(t, 1, index, n, e);
+	if (!rc)
+		trial_finish_batch(t, t, 1, index, n, loss);
+	return rc;
+}
+
+int trial_step(struct trial *t, const uint32_t *index, int n, double *loss, struct err *e)
+{
+	int rc = trial_gradients(t, index, n, loss, e);
+
+	if (!rc)
+		trial_update(t);
+	return rc;
+}
