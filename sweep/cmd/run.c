@@ -33,6 +33,7 @@ static const char help[] =
 	"      --trial-timeout T a trial that ends no epoch for so long (90s, 10m) is taken for hung\n"
 	"      --budget T        stop in time (30m, 8h) with a finished report of what there is; exit 75\n"
 	"      --finish-by HH:MM the same, by a time of day\n"
+	"      --no-share        run every trial on its own: the same figures, slower where layers are frozen\n"
 	"      --no-report       tables only: no charts, no report.html\n"
 	"  -q, --quiet           no progress\n"
 	"      --json            one JSON object a finished trial on stdout\n"
@@ -47,7 +48,7 @@ struct options {
 	long workers;                                     /* 0: as many as CPUs */
 	double checkpoint_s, trial_timeout_s, deadline_s; /* 0: not given */
 	int checkpoint_epochs;
-	bool quiet, json, no_report;
+	bool quiet, json, no_report, no_share;
 	struct cmd_sets sets;
 };
 
@@ -119,7 +120,7 @@ static int parse_time(struct options *o, int which, const char *text, struct err
 
 static int parse(struct options *o, int argc, char **argv, struct err *e)
 {
-	enum { SET = 256, TRIALS, JSON, NO_REPORT, CHECKPOINT, TIMEOUT, BUDGET, FINISH };
+	enum { SET = 256, TRIALS, JSON, NO_REPORT, NO_SHARE, CHECKPOINT, TIMEOUT, BUDGET, FINISH };
 	static const struct option longs[] = {
 		{"output", required_argument, NULL, 'o'},
 		{"workers", required_argument, NULL, 'j'},
@@ -132,6 +133,7 @@ static int parse(struct options *o, int argc, char **argv, struct err *e)
 		{"quiet", no_argument, NULL, 'q'},
 		{"json", no_argument, NULL, JSON},
 		{"no-report", no_argument, NULL, NO_REPORT},
+		{"no-share", no_argument, NULL, NO_SHARE},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
@@ -153,6 +155,8 @@ static int parse(struct options *o, int argc, char **argv, struct err *e)
 			o->json = true;
 		else if (c == NO_REPORT)
 			o->no_report = true;
+		else if (c == NO_SHARE)
+			o->no_share = true;
 		else if (c >= CHECKPOINT)
 			rc = parse_time(o, c - CHECKPOINT, optarg, e);
 		else
@@ -262,12 +266,25 @@ static int open_directory(struct store *st, struct plan *p, const struct options
 	return rc;
 }
 
+/* Trials of a bundle stand in memory side by side; beyond this many there is little left to share. */
+#define MOST_TOGETHER 64
+
+static int together(const struct options *o, const struct plan *p, int workers)
+{
+	size_t fit = p->trial_bytes ? machine_memory() / 2 / p->trial_bytes / (size_t)workers : MOST_TOGETHER;
+
+	if (o->no_share || fit < 1)
+		return 1;
+	return fit < MOST_TOGETHER ? (int)fit : MOST_TOGETHER;
+}
+
 static int run_trials(const struct plan *p, const struct store *st, const struct options *o, int workers,
 		      struct runner_result *result, struct err *e)
 {
 	struct sweep sw = {.dir = st->dir, .n = p->n_todo};
 	const struct runner_listener l = {&sw, on_started, on_epoch, on_finished, on_gave_up};
-	const struct runner_options ro = {workers, o->checkpoint_s, o->checkpoint_epochs, &watch};
+	const struct runner_options ro = {workers, together(o, p, workers), o->checkpoint_s, o->checkpoint_epochs,
+					  &watch};
 	int rc;
 
 	*result = (struct runner_result){0};

@@ -14,13 +14,12 @@
 /* Two reasons are one if so many words are the same: figures and names come behind. */
 #define CAUSE_WORDS 3
 
-/* What a worker hands from job() to done(). */
-struct slot {
-	struct trial_end end;
-	struct epoch_row last; /* epoch 0: none */
-	int store_rc;          /* the run directory failed ... */
-	struct err store_err;  /* ... and why */
+/* Trials number first .. first + n - 1 of the launch order: they share frozen layers and run in step. */
+struct bundle {
+	int first, n;
 };
+
+struct run;
 
 struct runner {
 	const struct plan *plan;
@@ -29,7 +28,9 @@ struct runner {
 	struct runner_result *result;
 	const struct runner_options *o;
 	const struct watch *watch;
-	struct slot *slot;
+	int *order; /* trials, bundle by bundle */
+	struct bundle *bundle;
+	struct run **run; /* a worker's bundle, from job() to done() */
 	atomic_bool *stop;
 	atomic_bool no_more;    /* what runs ends, nothing else begins */
 	_Atomic double epoch_s; /* the longest so far */
@@ -38,23 +39,26 @@ struct runner {
 	struct err *e;
 };
 
-/* One trial under way. */
+/* One trial under way, and what job() tells done() of it. */
 struct run {
 	struct runner *r;
-	struct slot *slot;
 	struct trial *trial;
 	struct trial_log log;
 	int number;
+	double began_s;
 	void *block; /* room for a checkpoint, made when first needed */
 	double checkpointed_s;
 	int checkpointed; /* epochs that stood then */
+	struct trial_end end;
+	struct epoch_row last; /* epoch 0: none */
+	int store_rc;          /* the run directory failed ... */
+	struct err store_err;  /* ... and why */
 };
 
 static void fail_trial(struct run *run, const struct err *why)
 {
-	run->slot->end.state = STATE_FAIL;
-	snprintf(run->slot->end.reason, sizeof(run->slot->end.reason), "%.*s", (int)sizeof(run->slot->end.reason) - 1,
-		 why->msg);
+	run->end.state = STATE_FAIL;
+	snprintf(run->end.reason, sizeof(run->end.reason), "%.*s", (int)sizeof(run->end.reason) - 1, why->msg);
 }
 
 static int checkpoint(struct run *run, struct err *e)
@@ -111,62 +115,27 @@ static int resume(struct run *run, const void *state, size_t bytes, int epochs, 
 static int store_row(struct run *run, const struct epoch_row *row, struct err *e)
 {
 	const struct runner_listener *l = run->r->listener;
-	struct trial_end *end = &run->slot->end;
+	struct trial_end *end = &run->end;
 
 	end->train_s += row->train_s;
 	end->eval_s += row->eval_s;
-	run->slot->last = *row;
-	if (row->train_s + row->eval_s > run->r->epoch_s) /* a race here loses one of two figures */
-		run->r->epoch_s = row->train_s + row->eval_s;
+	run->last = *row;
 	watch_say(run->r->watch, "epoch %s", run->log.key);
 	if (l->epoch)
 		l->epoch(l->ctx, run->number, row);
 	return store_trial_epoch(&run->log, row, e);
 }
 
-/* Epochs until the trial ends, fails or is stopped. Returns an error of the store's only. */
-static int train(struct run *run, struct err *e)
+static int publish(struct run *run, struct err *e)
 {
-	struct trial_end *end = &run->slot->end;
-	enum trial_status status = TRIAL_RUNNING;
-	int rc = 0;
-
-	run->checkpointed_s = clock_s();
-	run->checkpointed = run->log.epochs_done;
-	while (!rc && status == TRIAL_RUNNING) {
-		struct epoch_row row = {0};
-		struct err why;
-
-		if (trial_epoch(run->trial, &row, &status, run->r->stop, &why)) {
-			fail_trial(run, &why);
-			return 0;
-		}
-		if (status == TRIAL_STOPPED)
-			return checkpoint(run, e);
-		rc = store_row(run, &row, e);
-		if (!rc && status == TRIAL_RUNNING && checkpoint_due(run))
-			rc = checkpoint(run, e);
-	}
-	if (status == TRIAL_COMPLETE)
-		end->state = STATE_COMPLETE;
-	if (status == TRIAL_DIVERGED) {
-		end->state = STATE_DIVERGED;
-		snprintf(end->reason, sizeof(end->reason), "a loss or weight became nan or infinite in epoch %d",
-			 run->slot->last.epoch);
-	}
-	return rc;
-}
-
-static int publish(struct run *run, double began_s, struct err *e)
-{
-	struct trial_end *end = &run->slot->end;
+	struct trial_end *end = &run->end;
 	bool has_bits = run->trial && end->state != STATE_FAIL && run->log.epochs_done;
 
 	if (end->state == STATE_RUNNING)
 		return 0;
 	end->epochs = run->log.epochs_done;
 	end->attempt = run->log.attempt;
-	end->wall_s = clock_s() - began_s;
+	end->wall_s = clock_s() - run->began_s;
 	clock_utc(end->ended);
 	return store_trial_finish(&run->log, end, has_bits ? trial_correct(run->trial) : NULL,
 				  dataset_info(run->r->plan->src.val)->n, e);
@@ -184,7 +153,8 @@ static bool given_up(struct run *run, const struct suspect *s)
 	return true;
 }
 
-static int run_trial(struct run *run, struct err *e)
+/* Opens its log and makes it ready to go on; it has no trial then if it failed. An error is the store's. */
+static int make_ready(struct run *run, struct err *e)
 {
 	const struct suspect *suspect = watch_suspect(run->r->watch, run->r->plan->trial[run->number].key);
 	struct trial_spec spec;
@@ -192,7 +162,6 @@ static int run_trial(struct run *run, struct err *e)
 	void *state = NULL;
 	size_t bytes = 0;
 	int epochs = 0;
-	double began_s = clock_s();
 	int rc = begin_log(run, &state, &bytes, &epochs, e);
 
 	if (!rc && suspect)
@@ -200,23 +169,138 @@ static int run_trial(struct run *run, struct err *e)
 	if (!rc && !given_up(run, suspect)) {
 		fault_trial(run->log.key);
 		plan_spec(&spec, run->r->plan, run->number);
-		if (trial_new(&run->trial, &spec, &why)) {
+		if (trial_new(&run->trial, &spec, &why))
 			fail_trial(run, &why);
-		} else {
+		else
 			rc = resume(run, state, bytes, epochs, e);
-			free(state);
-			state = NULL;
-			if (!rc)
-				rc = train(run, e);
-		}
 	}
 	free(state);
-	if (!rc)
-		rc = publish(run, began_s, e);
+	run->checkpointed_s = clock_s();
+	run->checkpointed = run->log.epochs_done;
+	return rc;
+}
+
+/* What one epoch in the bundle means for one of its trials. */
+static int after_epoch(struct run *run, const struct bundle_member *m, struct err *e)
+{
+	struct trial_end *end = &run->end;
+	int rc;
+
+	if (m->rc) {
+		fail_trial(run, &m->err);
+		return 0;
+	}
+	if (m->status == TRIAL_STOPPED)
+		return checkpoint(run, e);
+	rc = store_row(run, &m->row, e);
+	if (!rc && m->status == TRIAL_RUNNING && checkpoint_due(run))
+		rc = checkpoint(run, e);
+	if (m->status == TRIAL_COMPLETE)
+		end->state = STATE_COMPLETE;
+	if (m->status == TRIAL_DIVERGED) {
+		end->state = STATE_DIVERGED;
+		snprintf(end->reason, sizeof(end->reason), "a loss or weight became nan or infinite in epoch %d",
+			 run->last.epoch);
+	}
+	return rc;
+}
+
+static void release(struct run *run)
+{
 	store_trial_close(&run->log);
 	trial_free(run->trial);
 	free(run->block);
-	return rc;
+	run->trial = NULL;
+	run->block = NULL;
+}
+
+/* It ended, was stopped, or the store failed (rc): its result goes out and its memory back. */
+static void leave(struct run *run, int rc, const struct err *e)
+{
+	if (!rc)
+		rc = publish(run, &run->store_err);
+	else
+		run->store_err = *e;
+	run->store_rc = rc;
+	release(run);
+	if (!rc)
+		return;
+	run->end.state = STATE_RUNNING;
+	atomic_store(run->r->stop, true); /* a full disk does not get better with the next trial */
+}
+
+/* Those of the n that still run and stand where the first of them does, after a resume. Returns how many. */
+static int in_step(struct run **member, struct run *run, int n)
+{
+	int count = 0;
+	int64_t first_step = 0;
+	int first_epochs = 0;
+
+	for (int i = 0; i < n; i++) {
+		int64_t step;
+		int epochs;
+
+		if (!run[i].trial)
+			continue;
+		trial_position(run[i].trial, &epochs, &step);
+		if (!count) {
+			first_epochs = epochs;
+			first_step = step;
+		}
+		if (epochs == first_epochs && step == first_step)
+			member[count++] = &run[i];
+	}
+	return count;
+}
+
+/* Epochs until all of them have ended or are stopped. m: room for n. */
+static void train(struct run **member, struct bundle_member *m, int n)
+{
+	struct runner *r = member[0]->r;
+
+	while (n) {
+		double began_s = clock_s();
+		int left = 0;
+
+		for (int i = 0; i < n; i++)
+			m[i] = (struct bundle_member){.trial = member[i]->trial};
+		bundle_epoch(m, n, r->stop);
+		if (clock_s() - began_s > r->epoch_s) /* a race here loses one of two figures */
+			r->epoch_s = clock_s() - began_s;
+		for (int i = 0; i < n; i++) {
+			struct err e;
+			int rc = after_epoch(member[i], &m[i], &e);
+
+			if (rc || m[i].rc || m[i].status != TRIAL_RUNNING)
+				leave(member[i], rc, &e);
+			else
+				member[left++] = member[i];
+		}
+		n = left;
+	}
+}
+
+static void run_bundle(struct run *run, int n)
+{
+	struct run **member = calloc((size_t)n, sizeof(*member));
+	struct bundle_member *m = calloc((size_t)n, sizeof(*m));
+	int together;
+
+	for (int i = 0; i < n; i++) {
+		struct err e;
+		int rc = 0;
+
+		if (member && m)
+			rc = make_ready(&run[i], &e);
+		else
+			rc = err_set(&e, ERR_NOMEM, "out of memory for a bundle of %d trials", n);
+		if (rc || !run[i].trial)
+			leave(&run[i], rc, &e);
+	}
+	while (member && m && (together = in_step(member, run, n)))
+		train(member, m, together);
+	free(member);
+	free(m);
 }
 
 /* An epoch that would not end before all must be reported is not begun. */
@@ -225,26 +309,35 @@ static bool too_late(const struct runner *r)
 	return r->watch->deadline_s > 0 && clock_s() + r->epoch_s > r->watch->deadline_s;
 }
 
+static void begin(struct run *run, struct runner *r, int number, int worker)
+{
+	run->r = r;
+	run->number = number;
+	run->log.fd = -1;
+	run->began_s = clock_s();
+	run->end.state = STATE_RUNNING;
+	run->end.worker = worker;
+	gethostname(run->end.host, sizeof(run->end.host) - 1);
+	clock_utc(run->end.started);
+	watch_say(r->watch, "begin %s", r->plan->trial[number].key);
+	if (r->listener->started)
+		r->listener->started(r->listener->ctx, number);
+}
+
 static void job(void *ctx, int i, int worker)
 {
 	struct runner *r = ctx;
-	struct slot *slot = &r->slot[worker];
-	struct run run = {.r = r, .slot = slot, .number = i, .log.fd = -1};
+	const struct bundle *b = &r->bundle[i];
 
-	*slot = (struct slot){.end = {.state = STATE_WAITING, .worker = worker}};
+	r->run[worker] = NULL;
 	if (atomic_load(&r->no_more) || too_late(r))
 		return;
-	slot->end.state = STATE_RUNNING;
-	watch_say(r->watch, "begin %s", r->plan->trial[i].key);
-	gethostname(slot->end.host, sizeof(slot->end.host) - 1);
-	clock_utc(slot->end.started);
-	if (r->listener->started)
-		r->listener->started(r->listener->ctx, i);
-	slot->store_rc = run_trial(&run, &slot->store_err);
-	if (slot->store_rc) { /* a full disk does not get better with the next trial */
-		slot->end.state = STATE_RUNNING;
-		atomic_store(r->stop, true);
-	}
+	r->run[worker] = calloc((size_t)b->n, sizeof(**r->run));
+	if (!r->run[worker])
+		return; /* as if it had not been claimed: the same command goes on with it */
+	for (int k = 0; k < b->n; k++)
+		begin(&r->run[worker][k], r, r->order[b->first + k], worker);
+	run_bundle(r->run[worker], b->n);
 }
 
 static bool same_cause(const char *a, const char *b)
@@ -281,37 +374,45 @@ static void count_streak(struct runner *r, const struct trial_end *end)
 		r->listener->gave_up(r->listener->ctx, s->deaths, s->reason);
 }
 
-static void done(void *ctx, int i, int worker)
+static void conclude(struct run *run)
 {
-	struct runner *r = ctx;
-	struct slot *slot = &r->slot[worker];
-	enum trial_state state = slot->end.state;
+	struct runner *r = run->r;
+	enum trial_state state = run->end.state;
+	const char *key = r->plan->trial[run->number].key;
 
-	if (state == STATE_WAITING)
-		return;
 	if (state == STATE_FAIL)
-		count_failure(r, i, slot->end.reason);
+		count_failure(r, run->number, run->end.reason);
 	if (state != STATE_RUNNING) {
-		count_streak(r, &slot->end);
-		watch_say(r->watch, "end %s %s %d %s", r->plan->trial[i].key, trial_state_word(state), r->streak.deaths,
-			  *slot->end.reason ? slot->end.reason : "-");
+		count_streak(r, &run->end);
+		watch_say(r->watch, "end %s %s %d %s", key, trial_state_word(state), r->streak.deaths,
+			  *run->end.reason ? run->end.reason : "-");
 	} else {
-		watch_say(r->watch, "stop %s", r->plan->trial[i].key);
+		watch_say(r->watch, "stop %s", key);
 	}
 	r->result->ran++;
 	r->result->complete += state == STATE_COMPLETE;
 	r->result->diverged += state == STATE_DIVERGED;
 	r->result->stopped += state == STATE_RUNNING;
-	if (slot->store_rc && !r->rc) {
-		r->rc = slot->store_rc;
-		*r->e = slot->store_err;
+	if (run->store_rc && !r->rc) {
+		r->rc = run->store_rc;
+		*r->e = run->store_err;
 	}
 	if (r->listener->finished)
-		r->listener->finished(r->listener->ctx, i, &slot->end, slot->last.epoch ? &slot->last : NULL);
+		r->listener->finished(r->listener->ctx, run->number, &run->end, run->last.epoch ? &run->last : NULL);
+}
+
+static void done(void *ctx, int i, int worker)
+{
+	struct runner *r = ctx;
+
+	for (int k = 0; r->run[worker] && k < r->bundle[i].n; k++)
+		conclude(&r->run[worker][k]);
+	free(r->run[worker]);
+	r->run[worker] = NULL;
 }
 
 /* The trials to run in launch order, sorted by what is known of them; returns how many of them must run alone, first. */
-static int order_launch(struct runner *r, int *order, int *n)
+static int order_launch(struct runner *r, int *n)
 {
 	const struct plan *p = r->plan;
 	int alone = 0;
@@ -327,12 +428,76 @@ static int order_launch(struct runner *r, int *order, int *n)
 			if (f && !pass)
 				count_failure(r, p->todo[i], f->reason);
 			if (!f && by_itself == !pass)
-				order[(*n)++] = p->todo[i];
+				r->order[(*n)++] = p->todo[i];
 		}
 		if (!pass)
 			alone = *n;
 	}
 	return alone;
+}
+
+/* Moves the trials behind number `at` of the order that share with it up to it; at most `most` stay together. */
+static int gather_bundle(int *order, uint64_t *share, int at, int n, int most)
+{
+	int end = at + 1;
+
+	for (int i = end; share[at] && i < n && end - at < most; i++) {
+		int trial = order[i];
+
+		if (share[i] != share[at])
+			continue;
+		memmove(order + end + 1, order + end, (size_t)(i - end) * sizeof(*order));
+		memmove(share + end + 1, share + end, (size_t)(i - end) * sizeof(*share));
+		order[end] = trial;
+		share[end++] = share[at];
+	}
+	return end - at;
+}
+
+/* Bundles of the trials from `alone` on, in launch order of their first ones; those before are bundles of their own. */
+static int make_bundles(struct runner *r, uint64_t *share, int alone, int n, int most)
+{
+	int bundles = 0;
+
+	for (int at = 0; at < n; bundles++) {
+		struct bundle *b = &r->bundle[bundles];
+
+		*b = (struct bundle){at, at < alone ? 1 : gather_bundle(r->order, share, at, n, most)};
+		at += b->n;
+	}
+	return bundles;
+}
+
+static void share_keys(const struct runner *r, uint64_t *share, int n)
+{
+	for (int i = 0; i < n && r->o->most_together > 1; i++) {
+		struct trial_spec spec;
+		struct err bad; /* a bad spec shares nothing, and fails when it runs */
+
+		plan_spec(&spec, r->plan, r->order[i]);
+		share[i] = trial_share_key(&spec, &bad);
+	}
+}
+
+static void launch(struct runner *r, uint64_t *share, int workers)
+{
+	int most = r->o->most_together;
+	int n;
+	int alone = order_launch(r, &n);
+	int bundles;
+
+	share_keys(r, share, n);
+	do { /* no worker without a bundle for the sake of large ones */
+		bundles = make_bundles(r, share, alone, n, most);
+		most /= 2;
+	} while (bundles < workers && most > 0);
+	watch_say(r->watch, "workers %d", workers);
+	sched_run(alone, NULL, 1, job, done, r, r->stop);
+	if (bundles > alone) {
+		r->bundle += alone;
+		sched_run(bundles - alone, NULL, workers, job, done, r, r->stop);
+		r->bundle -= alone;
+	}
 }
 
 int runner_run(const struct plan *p, const struct store *st, const struct runner_options *o, atomic_bool *stop,
@@ -342,23 +507,21 @@ int runner_run(const struct plan *p, const struct store *st, const struct runner
 	struct runner r = {
 		.plan = p, .store = st, .listener = l, .result = result, .o = o, .stop = stop, .e = e, .rc = 0};
 	int workers = o->workers < 1 ? 1 : o->workers;
-	int *order = calloc((size_t)p->n_todo + 1, sizeof(*order));
-	int alone, n;
+	uint64_t *share = calloc((size_t)p->n_todo + 1, sizeof(*share));
 
 	*result = (struct runner_result){0};
 	r.watch = o->watch ? o->watch : &nobody;
 	r.streak = r.watch->streak;
-	r.slot = calloc((size_t)workers, sizeof(*r.slot));
-	if (!order || !r.slot) {
-		free(order);
-		free(r.slot);
-		return err_set(e, ERR_NOMEM, "out of memory");
-	}
-	watch_say(r.watch, "workers %d", workers);
-	alone = order_launch(&r, order, &n);
-	sched_run(alone, order, 1, job, done, &r, stop);
-	sched_run(n - alone, order + alone, workers, job, done, &r, stop);
-	free(order);
-	free(r.slot);
+	r.order = calloc((size_t)p->n_todo + 1, sizeof(*r.order));
+	r.bundle = calloc((size_t)p->n_todo + 1, sizeof(*r.bundle));
+	r.run = calloc((size_t)workers, sizeof(*r.run));
+	if (share && r.order && r.bundle && r.run)
+		launch(&r, share, workers);
+	else
+		r.rc = err_set(e, ERR_NOMEM, "out of memory");
+	free(share);
+	free(r.order);
+	free(r.bundle);
+	free(r.run);
 	return r.rc;
 }

@@ -22,6 +22,7 @@ struct runner_listener {
 
 struct runner_options {
 	int workers;
+	int most_together;         /* trials that may share frozen layers in one bundle; 1 or less: none do */
 	double checkpoint_s;       /* a checkpoint at the end of an epoch, so long after the last one; 0: 60 s ... */
 	int checkpoint_epochs;     /* ... or, if not 0, after so many epochs */
 	const struct watch *watch; /* NULL: no supervisor */

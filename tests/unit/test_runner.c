@@ -78,6 +78,26 @@ int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *statu
 	return 0;
 }
 
+void bundle_epoch(struct bundle_member *m, int n, const atomic_bool *stopped)
+{
+	for (int i = 0; i < n; i++)
+		assert_int_equal(m[i].trial->epoch, m[0].trial->epoch); /* only what stands at one position runs in step */
+	for (int i = 0; i < n; i++)
+		m[i].rc = trial_epoch(m[i].trial, &m[i].row, &m[i].status, stopped, &m[i].err);
+}
+
+void trial_position(const struct trial *t, int *epochs, int64_t *step)
+{
+	*epochs = t->epoch;
+	*step = 0;
+}
+
+uint64_t trial_share_key(const struct trial_spec *spec, struct err *e)
+{
+	e->code = ERR_NONE;
+	return spec->seed + 1; /* all of a seed */
+}
+
 const uint8_t *trial_correct(const struct trial *t)
 {
 	(void)t;
@@ -120,6 +140,7 @@ static struct plan plan;
 static struct store store = {.lock_fd = -1};
 static char dir[] = "/tmp/gapsweep-test-XXXXXX";
 static int heard[6];
+static int together; /* runner_options.most_together of the next run */
 
 static void on_finished(void *ctx, int trial, const struct trial_end *end, const struct epoch_row *last)
 {
@@ -137,7 +158,7 @@ static struct runner_result run(int workers, int want_rc)
 
 	assert_int_equal(plan_look(&plan, &store, NULL, &damaged, &e), 0);
 	assert_int_equal(damaged, 0);
-	if (runner_run(&plan, &store, &(struct runner_options){.workers = workers}, &stop, &l, &result, &e) != want_rc)
+	if (runner_run(&plan, &store, &(struct runner_options){.workers = workers, .most_together = together}, &stop, &l, &result, &e) != want_rc)
 		fail_msg("%s", e.msg);
 	assert_int_equal(alive, 0);
 	return result;
@@ -217,6 +238,27 @@ static void a_checkpoint_of_another_build_means_anew(void **state)
 	assert_true(record(0).end.train_s == 3);
 }
 
+/* One trial has a checkpoint when bundles of all that share are made: it goes on apart (bundle_epoch() above checks). */
+static void bundles_go_on_from_different_places(void **state)
+{
+	struct runner_result result;
+
+	(void)state;
+	atomic_store(&stop_at_epoch, 3);
+	run(1, 0);
+	atomic_store(&stop_at_epoch, 0);
+	atomic_store(&stop, false);
+	together = 6;
+	result = run(1, 0);
+	together = 0;
+	assert_int_equal(result.ran, 6);
+	assert_int_equal(result.complete, 2);
+	assert_int_equal(result.diverged, 2);
+	assert_int_equal(result.failed, 2);
+	assert_int_equal(record(0).end.epochs, 3);
+	assert_true(most_alive == 3); /* a bundle of each seed */
+}
+
 static void a_run_directory_that_fails_stops_the_sweep(void **state)
 {
 	char path[5000];
@@ -280,6 +322,7 @@ int main(void)
 		cmocka_unit_test_setup(a_failed_trial_stops_no_other, fresh_store),
 		cmocka_unit_test_setup(a_stopped_trial_goes_on_from_its_checkpoint, fresh_store),
 		cmocka_unit_test_setup(a_checkpoint_of_another_build_means_anew, fresh_store),
+		cmocka_unit_test_setup(bundles_go_on_from_different_places, fresh_store),
 		cmocka_unit_test_setup(a_run_directory_that_fails_stops_the_sweep, fresh_store),
 	};
 
