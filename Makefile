@@ -51,7 +51,7 @@ PKG_TSAN  := clang libclang-rt-14-dev libomp-14-dev
 PKG_LINT  := clang-format cppcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help all demo test check sanitized bench bench-peers asan ubsan tsan fmt lint layers install clean deps deps-test data
+.PHONY: test-faults soak help all demo test check sanitized bench bench-peers asan ubsan tsan fmt lint layers install clean deps deps-test data
 .SECONDARY:
 
 help:                ## this list
@@ -119,6 +119,19 @@ test: deps-test      ## everything that must hold: units, command line, parity w
 
 check: gapsweep $(UNIT)
 	@tests/run.sh $(B) unit cli parity interop browser
+
+# Kills, power cuts, full disks: needs minutes; what needs root and has none is skipped, and counted.
+test-faults: gapsweep $(B)/tests/fault/failing_malloc.so ## what must not lose a result: kills, power cuts, full disks
+	@GAPSWEEP_BUILD=$(B) tests/run.sh $(B) fault
+
+soak:                ## the same at large numbers (hours)
+	@FAULT_KILLS=5000 FAULT_DEATHS=1000 FAULT_CUTS=1000 FAULT_READS=5000 FAULT_MALLOCS=100000 \
+		$(MAKE) --no-print-directory test-faults
+
+$(B)/tests/fault/%.so: tests/fault/%.c
+	@mkdir -p $(@D)
+	$(SAY)
+	$(Q)$(CC) -std=gnu11 -O1 -fPIC -shared $(WARN) -o $@ $<
 
 asan:                ## units and command line under AddressSanitizer and LeakSanitizer
 	@$(MAKE) --no-print-directory FLAVOR=asan sanitized

@@ -113,6 +113,14 @@ static int sync_directory_of(const char *path, struct err *e)
 	return rc;
 }
 
+/* A disk without room for a name (no inodes) is full, too. */
+static int cannot_create(struct err *e, const char *path)
+{
+	bool full = errno == ENOSPC || errno == EDQUOT || errno == EIO;
+
+	return err_set(e, full ? ERR_IO : ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+}
+
 /* Creates a temp file beside path, its name in temp; a name left over from a killed process is passed by. */
 static int create_temp(char temp[PATH_MAX], const char *path, struct err *e)
 {
@@ -128,7 +136,7 @@ static int create_temp(char temp[PATH_MAX], const char *path, struct err *e)
 		if (fd < 0 && errno != EEXIST)
 			break;
 	}
-	return fd >= 0 ? fd : err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+	return fd >= 0 ? fd : cannot_create(e, path);
 }
 
 static int write_failed(const char *path, const struct iovec *piece, int n, struct err *e)
@@ -169,7 +177,7 @@ int file_replace_pieces(const char *path, const struct iovec *piece, int n, stru
 	if (rc)
 		return rc;
 	if (io->rename(temp, path)) {
-		rc = err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+		rc = cannot_create(e, path);
 		io->unlink(temp);
 		return rc;
 	}

@@ -297,7 +297,7 @@ static FILE *open_table(char temp[PATH_MAX], char path[PATH_MAX], const char *di
 	if (fd >= 0)
 		f = fdopen(fd, "w");
 	if (!f)
-		err_set(e, ERR_CANTCREAT, "%s: %s", path, strerror(errno));
+		err_set(e, errno == ENOMEM ? ERR_NOMEM : ERR_CANTCREAT, "%s: %s", path, strerror(errno));
 	if (!f && fd >= 0)
 		io->close(fd);
 	return f;

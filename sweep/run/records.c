@@ -111,7 +111,9 @@ static json_t *parse(const char *text, const char *path, struct err *e)
 	json_error_t je;
 	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, &je);
 
-	/* A file that could not be parsed for want of memory is not damaged. */
+	/* A file that could not be parsed for want of memory is not damaged; jansson does not always tell the two apart. */
+	if (!j)
+		j = json_loads(text, JSON_REJECT_DUPLICATES, &je);
 	if (!j && (!*je.text || json_error_code(&je) == json_error_out_of_memory))
 		err_set(e, ERR_NOMEM, "%s: out of memory", path);
 	else if (!j)

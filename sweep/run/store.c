@@ -192,6 +192,18 @@ static void remove_temps(const char *dir)
 		closedir(d);
 }
 
+/* A process that died right behind publishing left its checkpoint. */
+static void remove_spent_checkpoint(const struct store *st, const char *key)
+{
+	char result[4096];
+	char checkpoint[4096];
+	struct err ignored;
+
+	if (!trial_path(st, result, key, "result.json", &ignored) && !access(result, F_OK) &&
+	    !trial_path(st, checkpoint, key, "checkpoint", &ignored))
+		io->unlink(checkpoint);
+}
+
 static void remove_all_temps(const struct store *st)
 {
 	struct dirent *entry;
@@ -205,8 +217,10 @@ static void remove_all_temps(const struct store *st)
 		return;
 	d = opendir(trials);
 	while (d && (entry = readdir(d)))
-		if (entry->d_name[0] != '.' && !path_join(path, sizeof(path), trials, entry->d_name, &ignored))
+		if (entry->d_name[0] != '.' && !path_join(path, sizeof(path), trials, entry->d_name, &ignored)) {
 			remove_temps(path);
+			remove_spent_checkpoint(st, entry->d_name);
+		}
 	if (d)
 		closedir(d);
 }

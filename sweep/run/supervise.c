@@ -98,17 +98,13 @@ static void brief(const struct supervisor *s)
 	shutdown(s->fd, SHUT_WR);
 }
 
-static void become_runner(int fd, char **argv, pid_t parent, const sigset_t *mask)
+static void become_runner(char **argv, pid_t parent, const sigset_t *mask)
 {
-	char text[16];
-
 	install(SIG_DFL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(text, sizeof(text), "%d", fd);
-	if (getppid() != parent || setenv(WATCH_ENV, text, 1))
-		_exit(-ERR_SOFTWARE);
-	execv("/proc/self/exe", argv);
+	if (getppid() == parent)
+		execv("/proc/self/exe", argv);
 	_exit(-ERR_SOFTWARE);
 }
 
@@ -116,22 +112,29 @@ static int start(struct supervisor *s, char **argv)
 {
 	pid_t parent = getpid();
 	sigset_t all, mask;
+	char text[16];
 	int end[2];
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, end))
 		return err_set(s->e, ERR_SOFTWARE, "cannot start the runner: %s", strerror(errno));
+	s->fd = end[0];
+	snprintf(text, sizeof(text), "%d", end[1]);
+	if (setenv(WATCH_ENV, text, 1)) {
+		close(end[0]);
+		close(end[1]);
+		return err_set(s->e, ERR_NOMEM, "out of memory");
+	}
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &mask);
 	pid = fork();
 	if (!pid) {
 		close(end[0]);
-		become_runner(end[1], argv, parent, &mask);
+		become_runner(argv, parent, &mask);
 	}
 	child = pid;
 	sigprocmask(SIG_SETMASK, &mask, NULL); /* a signal that came in between is passed on now */
 	close(end[1]);
-	s->fd = end[0];
 	if (pid < 0) {
 		close(s->fd);
 		return err_set(s->e, ERR_SOFTWARE, "cannot start the runner: %s", strerror(errno));
