@@ -14,6 +14,7 @@
 
 int cmd_run(int argc, char **argv, struct err *e);
 int cmd_plan(int argc, char **argv, struct err *e);
+int cmd_status(int argc, char **argv, struct err *e);
 int cmd_report(int argc, char **argv, struct err *e);
 int cmd_compare(int argc, char **argv, struct err *e);
 int cmd_export(int argc, char **argv, struct err *e);

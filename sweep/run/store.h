@@ -130,6 +130,8 @@ int store_read_trial(const struct store *st, const struct study *s, const char *
 void trial_record_release(struct trial_record *r);
 /* correct.bits of a trial, malloc'ed; NULL if it is not there or has not the bytes of n_bits. */
 uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits);
+/* Number of the process that works on the directory; 0 if none does (told by the lock's text: no lock is taken). */
+long store_holder(const struct store *st);
 /* Path of a file inside the run directory. */
 int store_path(const struct store *st, char *out, size_t size, const char *name, struct err *e);
 

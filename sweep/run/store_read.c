@@ -1,6 +1,8 @@
 /* store_read.c - the reading half of store.h */
 #include "sweep/run/store.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +214,21 @@ uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits
 		return NULL;
 	}
 	return (uint8_t *)bytes;
+}
+
+long store_holder(const struct store *st)
+{
+	struct err ignored;
+	char path[4096];
+	char *text = NULL;
+	size_t n = 0;
+	long pid = 0;
+
+	if (!store_path(st, path, sizeof(path), "lock", &ignored) &&
+	    !file_read_maybe(&text, &n, path, STORE_JSON_MAX, &ignored) && text)
+		pid = strtol(text, NULL, 10);
+	free(text);
+	return pid > 0 && (!kill((pid_t)pid, 0) || errno == EPERM) ? pid : 0;
 }
 
 /* Do the first rows of epochs.csv still read as they did when the checkpoint was written? */

@@ -46,6 +46,16 @@ said "$tmp/err" "1 damaged trial"
 said "$tmp/err" "1 trial to run, 7 finished before"
 same_tables "$tmp/one" "$tmp/two"
 
+# How far it is, from elsewhere: it writes nothing.
+find "$tmp/two" -type f -exec cksum {} + | sort >"$tmp/files"
+status 0 "$GAPSWEEP" status "$tmp/two"
+said "$tmp/out" "8 of 8 trials ended, 100 % of the epochs; no process works on it"
+said "$tmp/out" "COMPLETE  8"
+status 0 "$GAPSWEEP" status --json --watch "$tmp/two"
+said "$tmp/out" '"process":0,"trials":8,"epochs":16,"all_epochs":16'
+find "$tmp/two" -type f -exec cksum {} + | sort | cmp - "$tmp/files" || fail "status wrote something"
+status 66 "$GAPSWEEP" status "$tmp/nowhere"
+
 # JSON: an object a trial on stdout and nothing else.
 status 0 "$GAPSWEEP" run --json --no-report --trials 0-2 -o "$tmp/json" "$tmp/grid.yaml"
 [ "$(grep -c '^{.*"state":"COMPLETE".*}$' "$tmp/out")" -eq 3 ] || fail "--json: $(cat "$tmp/out")"

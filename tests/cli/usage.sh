@@ -4,13 +4,13 @@ set -eu
 . tests/tiny.sh
 
 status 0 "$GAPSWEEP" --help
-for command in run plan report compare export train inspect; do
+for command in run plan status report compare export train inspect; do
 	said "$tmp/out" "$command"
 done
 [ ! -s "$tmp/err" ] || fail "--help wrote to stderr"
 status 0 "$GAPSWEEP" --version
 grep -qx 'gapsweep [0-9][0-9.]*' "$tmp/out" || fail "version: $(cat "$tmp/out")"
-for command in run plan report compare export train inspect; do
+for command in run plan status report compare export train inspect; do
 	status 0 "$GAPSWEEP" "$command" --help
 	grep -qi "^usage: gapsweep $command" "$tmp/out" || fail "$command --help: $(cat "$tmp/out")"
 	[ ! -s "$tmp/err" ] || fail "$command --help wrote to stderr"
