@@ -18,6 +18,7 @@ LDLIBS  := -lopenblas -lyaml -ljansson -lxxhash -lzip -ljpeg -lpng -lz -lsqlite3
 
 SAN_asan  := -fsanitize=address -fno-omit-frame-pointer -O1
 SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined -O1
+SAN_fuzz  := -fsanitize=fuzzer-no-link,address,undefined -O1
 SAN_tsan  := -fsanitize=thread -O1
 SAN       := $(SAN_$(FLAVOR))
 
@@ -47,11 +48,12 @@ PKG_BUILD := gcc libc6-dev libopenblas-openmp-dev libyaml-dev libjansson-dev lib
 	libzip-dev libjpeg62-turbo-dev libpng-dev libsqlite3-dev
 PKG_CHART := gnuplot-nox fonts-dejavu-core
 PKG_TEST  := libcmocka-dev
+PKG_FUZZ  := clang libclang-rt-14-dev libomp-14-dev
 PKG_TSAN  := clang libclang-rt-14-dev libomp-14-dev
 PKG_LINT  := clang-format cppcheck
 
 .DEFAULT_GOAL := help
-.PHONY: test-faults soak help all demo test check sanitized bench bench-peers asan ubsan tsan fmt lint layers install clean deps deps-test data
+.PHONY: test-faults soak fuzz fuzz-targets help all demo test check sanitized bench bench-peers asan ubsan tsan fmt lint layers install clean deps deps-test data
 .SECONDARY:
 
 help:                ## this list
@@ -123,6 +125,18 @@ check: gapsweep $(UNIT)
 # Kills, power cuts, full disks: needs minutes; what needs root and has none is skipped, and counted.
 test-faults: gapsweep $(B)/tests/fault/failing_malloc.so ## what must not lose a result: kills, power cuts, full disks
 	@GAPSWEEP_BUILD=$(B) tests/run.sh $(B) fault
+
+FUZZ_SECONDS ?= 60
+FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz:                ## libFuzzer on every reader of files, FUZZ_SECONDS (60) each; what it found before comes first
+	@tests/need.sh $(PKG_BUILD) $(PKG_FUZZ)
+	@$(MAKE) --no-print-directory FLAVOR=fuzz CC=clang fuzz-targets
+	@for f in $(FUZZ); do tests/fuzz/run.sh build/fuzz $$f $(FUZZ_SECONDS) || exit 1; done
+
+fuzz-targets: $(FUZZ:%=$(B)/tests/fuzz/%)
+$(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libsweep.a $(B)/libengine.a
+	$(SAY)
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -fopenmp -o $@ $^ $(LDLIBS)
 
 soak:                ## the same at large numbers (hours)
 	@FAULT_KILLS=5000 FAULT_DEATHS=1000 FAULT_CUTS=1000 FAULT_READS=5000 FAULT_MALLOCS=100000 \
