@@ -103,7 +103,7 @@ $(B)/tests/parity/%: $(B)/tests/parity/%.o $(filter $(B)/tests/parity/%,$(TEST_H
 	$(SAY)
 	$(Q)$(CC) $(SAN) -fopenmp -o $@ $^ -lcmocka $(LDLIBS)
 
-$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libengine.a
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libsweep.a $(B)/libengine.a
 	$(SAY)
 	$(Q)$(CC) $(SAN) -fopenmp -o $@ $^ $(LDLIBS)
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -135,6 +136,47 @@ static void epoch_line(struct csv_row *row, const struct results *r, int trial, 
 	csv_end(row);
 }
 
+/* One line of a trial's own table, without its end; where a frozen group has no gradient, nan becomes empty. */
+static void copy_line(FILE *out, const char *line, const char *end, int n_groups)
+{
+	int first = 1 + N_METRICS + 1; /* columns: epoch, metrics, then lr, grad_norm, update_ratio, drift a group */
+
+	if (!memmem(line, (size_t)(end - line), "nan", 3)) {
+		fwrite(line, 1, (size_t)(end - line), out);
+		return;
+	}
+	for (int col = 0; line <= end; col++) {
+		const char *comma = memchr(line, ',', (size_t)(end - line));
+		const char *stop = comma ? comma : end;
+		bool gradient = col >= first && (col - first) % 4 == 0 && col < first + 4 * n_groups;
+
+		if (col)
+			fputc(',', out);
+		if (!gradient || stop - line != 3 || memcmp(line, "nan", 3) != 0)
+			fwrite(line, 1, (size_t)(stop - line), out);
+		line = stop + 1;
+	}
+}
+
+/* A trial's rows as they stand in its own table: the same text as epoch_line() makes, without making it again. */
+static bool copy_rows(FILE *out, const struct results *r, int trial)
+{
+	const struct result_trial *t = &r->trial[trial];
+	size_t n;
+	char *rows = r->store && t->n_rows ? store_read_rows(r->store, r->study, t->key, t->n_rows, &n) : NULL;
+
+	for (const char *line = rows; rows && line < rows + n;) {
+		const char *end = memchr(line, '\n', n - (size_t)(line - rows));
+
+		fprintf(out, "%d,%s,", trial, t->key);
+		copy_line(out, line, end, r->study->n_groups);
+		fputc('\n', out);
+		line = end + 1;
+	}
+	free(rows);
+	return rows;
+}
+
 void table_epochs(FILE *out, const struct results *r)
 {
 	static const char *const figure[] = {"lr_", "grad_norm_", "update_ratio_", "drift_"};
@@ -148,7 +190,7 @@ void table_epochs(FILE *out, const struct results *r)
 			head(&row, figure[i], r->study->group[g].name, "");
 	csv_end(&row);
 	for (int t = 0; t < r->n_trials; t++)
-		for (int i = 0; i < r->trial[t].n_rows; i++)
+		for (int i = 0; !(i == 0 && copy_rows(out, r, t)) && i < r->trial[t].n_rows; i++)
 			epoch_line(&row, r, t, i);
 }
 

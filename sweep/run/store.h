@@ -128,6 +128,11 @@ struct trial_record {
 int store_read_trial(const struct store *st, const struct study *s, const char *key, struct trial_record *r,
 		     struct err *e);
 void trial_record_release(struct trial_record *r);
+/*
+ * The text of a trial's first n_rows rows (malloc'ed, without header), each a line in the columns of epochs.h; NULL if
+ * they do not stand there as this version writes them.
+ */
+char *store_read_rows(const struct store *st, const struct study *s, const char *key, int n_rows, size_t *n);
 /* correct.bits of a trial, malloc'ed; NULL if it is not there or has not the bytes of n_bits. */
 uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits);
 /* Number of the process that works on the directory; 0 if none does (told by the lock's text: no lock is taken). */

@@ -199,6 +199,30 @@ void trial_record_release(struct trial_record *r)
 	r->n_rows = 0;
 }
 
+char *store_read_rows(const struct store *st, const struct study *s, const char *key, int n_rows, size_t *n)
+{
+	struct err ignored;
+	char path[4096];
+	char *bytes;
+	size_t all;
+	size_t head;
+	size_t end;
+
+	if (trial_path(st, path, key, "epochs.csv", &ignored) ||
+	    file_read(&bytes, &all, path, STORE_ROWS_MAX, &ignored))
+		return NULL;
+	head = epochs_extent(bytes, all, s, 0);
+	end = epochs_extent(bytes, all, s, n_rows);
+	if (!head || !end) {
+		free(bytes);
+		return NULL;
+	}
+	*n = end - head;
+	memmove(bytes, bytes + head, *n);
+	bytes[*n] = 0;
+	return bytes;
+}
+
 uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits)
 {
 	struct err ignored;
