@@ -9,8 +9,9 @@
 static const char help[] =
 	"Usage: gapsweep report [OPTIONS] DIR\n"
 	"\n"
-	"Rebuilds what is derived from a run directory: trials.csv, epochs.csv, cells.csv, timings.csv,\n"
-	"plots/ (each chart with its data and gnuplot script) and report.html, and prints the table of\n"
+	"Rebuilds what is derived from a run directory: trials.csv, epochs.csv, cells.csv, effects.csv,\n"
+	"images.csv, timings.csv, plots/ (each chart with its data and gnuplot script) and report.html, and prints the "
+	"table of\n"
 	"before (baseline) and after (best cell). May be called while the sweep runs.\n"
 	"\n"
 	"      --formats LIST  picture formats, any of svg,png,pdf (default svg,png; svg is always made)\n"

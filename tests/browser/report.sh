@@ -34,7 +34,7 @@ first=$(sed -n '/class="sort"/,$p' "$tmp/dom" | grep -m1 '^<tr.*cell-\|<tbody>.*
 dom "$page#filter=baseline"
 grep -q 'role="status">1 of 4<' "$tmp/dom" || fail "the filter shows $(grep -o 'role="status">[^<]*' "$tmp/dom")"
 
-# A phone: nothing but the tables' own boxes is wider than the window.
+# As narrow as Chromium goes (500 pixels): nothing but the tables' own boxes is wider than the window.
 cp "$tmp/r/report.html" "$tmp/phone.html"
 echo '<script>document.title="wide "+document.documentElement.scrollWidth+" "+innerWidth</script>' >>"$tmp/phone.html"
 dom "file://$tmp/phone.html" 390

@@ -122,6 +122,7 @@ static void charts_say_what_they_should(void **state)
 	bool drawn[N_CHARTS];
 	struct made_up m;
 	struct err e = {0};
+	char *text;
 
 	(void)state;
 	made_sweep(&m);
@@ -137,6 +138,9 @@ static void charts_say_what_they_should(void **state)
 	EXPECT("plots/gap_bars.svg", "sgd 3e-4 / 1e-2", "95 % t interval", "★ best", "▲ baseline");
 	EXPECT("plots/gap_along_rates.svg", "sgd, classifier at 1e-2", "sgd, backbone at 3e-4", "the other rate");
 	EXPECT("plots/pareto.svg", "1  sgd 0 / 1e-2: gap", "2  sgd 3e-4 / 1e-2: gap", "(best)", "no cell is better");
+	text = text_of("plots/pareto.svg");
+	assert_null(strstr(text, "3  sgd")); /* the baseline is worse in both */
+	free(text);
 	EXPECT("plots/drift_vs_gap.svg", "backbone: distance from the start weights", ">0<", "1e-2");
 	EXPECT("plots/gap_at_train_acc.svg", "where clean train accuracy passes 80 %");
 	EXPECT("plots/update_ratio.svg", "best: sgd 3e-4 / 1e-2", "classifier", "update / weights", "epoch");

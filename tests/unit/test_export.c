@@ -18,7 +18,7 @@
 
 static char dir[] = "/tmp/gapsweep-export-XXXXXX";
 
-/* 0: complete; 1: diverged; 2: waiting. */
+/* 0: complete; 1: diverged; 2: waiting; 3: under way. */
 static void made_run(struct made_up *m)
 {
 	struct epoch_row row[2] = {made_row(1, 0.7, 0.6), made_row(2, 0.9, 0.85)};
@@ -29,8 +29,10 @@ static void made_run(struct made_up *m)
 	made_cell(m, OPTIM_SGD, 1e-4, 1e-2, true);
 	made_cell(m, OPTIM_ADAM, 0, 1e-2, false);
 	made_cell(m, OPTIM_ADAM, 0, 1e-1, false);
+	made_cell(m, OPTIM_ADAM, 0, 1, false);
 	made_trial(m, 0, 0, STATE_COMPLETE, row, 2);
 	made_trial(m, 1, 0, STATE_DIVERGED, lost, 1);
+	made_trial(m, 3, 0, STATE_RUNNING, row, 1);
 	strcpy(m->results.trial[0].end.started, "2026-01-02T03:04:05Z");
 	strcpy(m->results.trial[0].end.ended, "2026-01-03T03:04:06Z");
 	m->results.trial[0].end.wall_s = 86401.25;
@@ -60,7 +62,7 @@ static void csv_has_optunas_columns(void **state)
 	text = text_of(&m, EXPORT_CSV);
 	if (csv_parse(&t, text, strlen(text), "export", &e))
 		fail_msg("%s", e.msg);
-	assert_int_equal(t.rows, 3);
+	assert_int_equal(t.rows, 4);
 	assert_string_equal(t.head[0], "number");
 	assert_string_equal(t.head[t.cols - 1], "state");
 	assert_true(csv_number(&t, 0, csv_column(&t, "value")) == 0.85);
@@ -68,6 +70,7 @@ static void csv_has_optunas_columns(void **state)
 	assert_string_equal(t.cell[csv_column(&t, "duration")], "1 days 00:00:01.250000");
 	assert_string_equal(t.cell[csv_column(&t, "params_backbone_lr")], "0.0001");
 	assert_string_equal(t.cell[t.cols + csv_column(&t, "value")], "");
+	assert_string_equal(t.cell[3 * t.cols + csv_column(&t, "value")], ""); /* not its last epoch yet */
 	assert_string_equal(t.cell[2 * t.cols - 1], "DIVERGED");
 	assert_string_equal(t.cell[3 * t.cols - 1], "WAITING");
 	csv_release(&t);
@@ -89,7 +92,7 @@ static void json_parses_and_has_no_nan(void **state)
 	list = json_loads(text, 0, &why);
 	if (!list)
 		fail_msg("%s: %s", why.text, text);
-	assert_int_equal(json_array_size(list), 3);
+	assert_int_equal(json_array_size(list), 4);
 	assert_true(json_number_value(json_object_get(json_array_get(list, 0), "value")) == 0.85);
 	assert_true(json_is_null(json_object_get(json_array_get(list, 1), "value")));
 	assert_true(json_number_value(json_object_get(json_array_get(list, 0), "params_a\"\\b\x01")) == 1e-4);
@@ -204,8 +207,8 @@ static void a_database_reads_back(void **state)
 			 SQLITE_OK);
 	assert_int_equal(sqlite3_step(st), SQLITE_ROW);
 	assert_true(sqlite3_column_double(st, 0) == 0.85 && sqlite3_column_double(st, 1) == 1e-4);
-	assert_int_equal(sqlite3_column_int(st, 2), 3);
-	assert_int_equal(sqlite3_column_int(st, 3), 3);
+	assert_int_equal(sqlite3_column_int(st, 2), 4);
+	assert_int_equal(sqlite3_column_int(st, 3), 4);
 	assert_int_equal(sqlite3_column_type(st, 4), SQLITE_NULL);
 	sqlite3_finalize(st);
 	sqlite3_close(db);
