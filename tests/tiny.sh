@@ -27,7 +27,7 @@ said() {
 
 # same_tables DIR DIR - the compared tables are equal byte for byte.
 same_tables() {
-	for table in trials.csv epochs.csv cells.csv; do
+	for table in trials.csv epochs.csv cells.csv effects.csv images.csv; do
 		[ -s "$1/$table" ] || fail "$1/$table is missing or empty"
 		cmp "$1/$table" "$2/$table" || fail "$table of $1 and $2 differ"
 	done

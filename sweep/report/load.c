@@ -1,6 +1,7 @@
 /* load.c - see load.h */
 #include "sweep/report/load.h"
 
+#include <malloc.h>
 #include <string.h>
 
 static int load_trial(struct loaded *l, int i, const struct key_context *kc, struct err *e)
@@ -29,6 +30,8 @@ int loaded_init(struct loaded *l, const char *dir, struct err *e)
 
 	memset(l, 0, sizeof(*l));
 	l->store.lock_fd = -1;
+	mallopt(M_MMAP_THRESHOLD, 1 << 26); /* a trial's files in and out: not fresh, zeroed pages each time */
+	mallopt(M_TRIM_THRESHOLD, 1 << 28);
 	rc = store_read(&l->store, &l->study, dir, e);
 	if (!rc)
 		rc = results_init(&l->results, &l->study, e);

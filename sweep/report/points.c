@@ -147,7 +147,7 @@ static void write_points(FILE *csv, const struct points *a)
 static void write_front(FILE *f, const struct points *a)
 {
 	char text[MAX_FRONT][CELL_LABEL_MAX + 64];
-	char digit[MAX_FRONT][8];
+	char digit[MAX_FRONT][16];
 	const char *list[MAX_FRONT];
 	const char *number[MAX_FRONT];
 	double x[MAX_FRONT];
