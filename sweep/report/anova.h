@@ -37,7 +37,8 @@ struct anova_cell {
 	double mean, squares;
 };
 
-/* levels[k] of each of n_factors factors (2 or 3); cell[...] row-major, last factor fastest, each with n >= 1. */
+/* levels[k] of each of n_factors factors (2 or 3); cell[...] row-major, last factor fastest, each with n >= 1. No
+ * effects (n_effects 0) without memory. */
 struct anova anova_of(const struct anova_cell *cell, const int *levels, int n_factors);
 
 #endif
