@@ -81,7 +81,8 @@ int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *statu
 void bundle_epoch(struct bundle_member *m, int n, const atomic_bool *stopped)
 {
 	for (int i = 0; i < n; i++)
-		assert_int_equal(m[i].trial->epoch, m[0].trial->epoch); /* only what stands at one position runs in step */
+		assert_int_equal(m[i].trial->epoch,
+				 m[0].trial->epoch); /* only what stands at one position runs in step */
 	for (int i = 0; i < n; i++)
 		m[i].rc = trial_epoch(m[i].trial, &m[i].row, &m[i].status, stopped, &m[i].err);
 }
@@ -158,7 +159,8 @@ static struct runner_result run(int workers, int want_rc)
 
 	assert_int_equal(plan_look(&plan, &store, NULL, &damaged, &e), 0);
 	assert_int_equal(damaged, 0);
-	if (runner_run(&plan, &store, &(struct runner_options){.workers = workers, .most_together = together}, &stop, &l, &result, &e) != want_rc)
+	if (runner_run(&plan, &store, &(struct runner_options){.workers = workers, .most_together = together}, &stop,
+		       &l, &result, &e) != want_rc)
 		fail_msg("%s", e.msg);
 	assert_int_equal(alive, 0);
 	return result;
