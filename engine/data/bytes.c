@@ -152,3 +152,23 @@ int bytes_end(struct bytes *b, struct err *e)
 		rc = err_set(e, ERR_DATA, "%s: goes on after the %llu bytes that its header promises", b->path, told);
 	return rc;
 }
+
+int bytes_read_pair(struct raw_samples *raw, const struct data_spec *spec,
+		    int (*read_images)(struct raw_samples *raw, struct bytes *b, struct err *e),
+		    int (*read_labels)(struct raw_samples *raw, struct bytes *b, const char *images, struct err *e),
+		    struct err *e)
+{
+	struct bytes b;
+	int rc = bytes_open(&b, spec->images, e);
+
+	if (!rc)
+		rc = read_images(raw, &b, e);
+	bytes_close(&b);
+	if (rc)
+		return rc;
+	rc = bytes_open(&b, spec->labels, e);
+	if (!rc)
+		rc = read_labels(raw, &b, spec->images, e);
+	bytes_close(&b);
+	return rc;
+}

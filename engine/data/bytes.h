@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "engine/base/input.h"
+#include "engine/data/data.h"
 
 struct bytes {
 	const char *path; /* the caller's */
@@ -37,5 +38,11 @@ int bytes_block(struct bytes *b, void **out, size_t n, const char *what, struct 
 
 /* ERR_DATA if any byte is left. */
 int bytes_end(struct bytes *b, struct err *e);
+
+/* Opens a split's file of images and then its file of labels, each read by its own function and closed again. */
+int bytes_read_pair(struct raw_samples *raw, const struct data_spec *spec,
+		    int (*read_images)(struct raw_samples *raw, struct bytes *b, struct err *e),
+		    int (*read_labels)(struct raw_samples *raw, struct bytes *b, const char *images, struct err *e),
+		    struct err *e);
 
 #endif

@@ -44,9 +44,9 @@ static int read_header(struct bytes *b, int *rank, uint32_t dim[IDX_MAX_RANK], i
 
 static int read_images(struct raw_samples *raw, struct bytes *b, struct err *e)
 {
-	uint32_t dim[IDX_MAX_RANK];
+	uint32_t dim[IDX_MAX_RANK] = {0};
 	size_t bytes;
-	int rank;
+	int rank = 0;
 	int rc = read_header(b, &rank, dim, 3, 4, e);
 
 	if (rc)
@@ -73,9 +73,9 @@ static int widen(struct raw_samples *raw, const uint8_t *label, const char *path
 
 static int read_labels(struct raw_samples *raw, struct bytes *b, const char *images, struct err *e)
 {
-	uint32_t dim[IDX_MAX_RANK];
+	uint32_t dim[IDX_MAX_RANK] = {0};
 	void *label = NULL;
-	int rank;
+	int rank = 0;
 	int rc = read_header(b, &rank, dim, 1, 1, e);
 
 	if (!rc && dim[0] != raw->n)
@@ -93,17 +93,5 @@ static int read_labels(struct raw_samples *raw, struct bytes *b, const char *ima
 
 int idx_read(struct raw_samples *raw, const struct data_spec *spec, struct err *e)
 {
-	struct bytes b;
-	int rc = bytes_open(&b, spec->images, e);
-
-	if (!rc)
-		rc = read_images(raw, &b, e);
-	bytes_close(&b);
-	if (rc)
-		return rc;
-	rc = bytes_open(&b, spec->labels, e);
-	if (!rc)
-		rc = read_labels(raw, &b, spec->images, e);
-	bytes_close(&b);
-	return rc;
+	return bytes_read_pair(raw, spec, read_images, read_labels, e);
 }

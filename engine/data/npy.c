@@ -326,17 +326,5 @@ static int read_labels(struct raw_samples *raw, struct bytes *b, const char *ima
 
 int npy_read(struct raw_samples *raw, const struct data_spec *spec, struct err *e)
 {
-	struct bytes b;
-	int rc = bytes_open(&b, spec->images, e);
-
-	if (!rc)
-		rc = read_images(raw, &b, e);
-	bytes_close(&b);
-	if (rc)
-		return rc;
-	rc = bytes_open(&b, spec->labels, e);
-	if (!rc)
-		rc = read_labels(raw, &b, spec->images, e);
-	bytes_close(&b);
-	return rc;
+	return bytes_read_pair(raw, spec, read_images, read_labels, e);
 }
