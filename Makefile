@@ -164,8 +164,8 @@ bench: $(B)/tests/bench/bench_kernels $(B)/tests/bench/bench_net ## GFLOP/s of t
 	@$<
 	@$(B)/tests/bench/bench_net
 
-bench-peers: gapsweep ## the demo's trials against PyTorch on this machine (asks for Debian's python3-torch)
-	@tests/need.sh python3-torch
+bench-peers: gapsweep ## the demo's trials against PyTorch on this machine (installs python3-torch)
+	@tests/need.sh python3-torch python3-numpy
 	@/usr/bin/python3 tests/bench/peers.py ./gapsweep
 
 layers:              ## includes that run against the arrows of docs/architecture.md

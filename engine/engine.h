@@ -103,7 +103,7 @@ struct data_spec {
 struct dataset_info {
 	int64_t n;                /* samples after selection */
 	int c, h, w;              /* shape of one */
-	int classes;              /* largest label + 1; with data_spec.classes, how many were listed */
+	int classes;              /* largest label + 1 before any cut; with data_spec.classes, how many were listed */
 	size_t bytes;             /* memory held */
 	size_t on_disk;           /* bytes of images in the cache file instead; 0: none */
 	int64_t skipped;          /* files that data_spec.skip_bad left out */

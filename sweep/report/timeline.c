@@ -136,20 +136,35 @@ static void write_key(FILE *f, const struct bar *bar, int n)
 	fact_texts(f, "KEY_SIGN", sign, k);
 }
 
+/* Time that the workers had something to do: trials that share frozen layers run in step, and count once. bar[] is in
+ * order of row and start. */
+static double busy_time(const struct bar *bar, int n)
+{
+	double covered = -INFINITY;
+	double busy = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (!i || bar[i].row != bar[i - 1].row)
+			covered = -INFINITY;
+		busy += fmax(0, bar[i].to - fmax(bar[i].from, covered));
+		covered = fmax(covered, bar[i].to);
+	}
+	return busy;
+}
+
 static void write_facts(FILE *f, const struct bar *bar, int n, int rows, double length, const char *unit)
 {
-	double busy = 0;
+	double busy = busy_time(bar, n);
 	double first = INFINITY;
 	double last = -INFINITY;
 	char text[200];
 	char label[64];
 
 	for (int i = 0; i < n; i++) {
-		busy += bar[i].to - bar[i].from;
 		first = fmin(first, bar[i].from);
 		last = fmax(last, bar[i].to);
 	}
-	snprintf(text, sizeof(text), "a bar a trial, its last attempt; workers busy %.0f %% of the time",
+	snprintf(text, sizeof(text), "a bar a trial (what ran in step lies together); workers busy %.0f %% of the time",
 		 fmin(100, 100 * busy / (rows * fmax(last - first, 1e-9))));
 	snprintf(label, sizeof(label), "time since the first trial (%s)", unit);
 	fact_text(f, "TITLE", charts[CHART_timeline].title);
