@@ -329,6 +329,10 @@ size_t trial_state_bytes(const struct trial *t);
 void trial_get_state(const struct trial *t, void *block);
 int trial_set_state(struct trial *t, const void *block, size_t bytes, struct err *e);
 
+/* 16 hex digits of XXH3-64 over the names and values of all tensors, running statistics too, as they stand. */
+#define TRIAL_WEIGHTS_HASH 17 /* with the NUL */
+void trial_weights_hash(const struct trial *t, char out[TRIAL_WEIGHTS_HASH]);
+
 /* Writes all tensors (weights, running statistics) as safetensors in PyTorch's layout, atomically (temp + rename). */
 int trial_save(const struct trial *t, const char *path, struct err *e);
 

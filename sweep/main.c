@@ -17,6 +17,7 @@ static const struct command {
 	{"run", cmd_run, "GRID.yaml", "run or continue a sweep into results/NAME"},
 	{"plan", cmd_plan, "GRID.yaml", "show what would run, and what of it is finished"},
 	{"status", cmd_status, "DIR", "show how far a sweep is; only reads"},
+	{"verify", cmd_verify, "DIR", "run finished trials again and compare bit for bit"},
 	{"report", cmd_report, "DIR", "rebuild tables, charts and report.html of a run directory"},
 	{"compare", cmd_compare, "DIR DIR...", "the same cells of several runs side by side"},
 	{"export", cmd_export, "DIR", "write a run as csv, json, sqlite, tensorboard, latex or markdown"},

@@ -2,8 +2,10 @@
 #include "engine/train/trial.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "engine/data/data.h"
 #include "engine/train/groups.h"
@@ -201,6 +203,23 @@ const uint8_t *trial_correct(const struct trial *t)
 int trial_save(const struct trial *t, const char *path, struct err *e)
 {
 	return net_save(&t->net, path, e);
+}
+
+/* The values are taken as they lie inside: equal weights, equal hash, on one build. 0 (out of memory) equals no hash. */
+void trial_weights_hash(const struct trial *t, char out[TRIAL_WEIGHTS_HASH])
+{
+	XXH3_state_t *s = XXH3_createState();
+
+	if (s)
+		XXH3_64bits_reset(s);
+	for (int i = 0; s && i < t->net.n_params; i++) {
+		const struct param *p = &t->net.param[i];
+
+		XXH3_64bits_update(s, p->name, strlen(p->name));
+		XXH3_64bits_update(s, t->net.w + p->at, (size_t)p->n * sizeof(float));
+	}
+	snprintf(out, TRIAL_WEIGHTS_HASH, "%016llx", s ? (unsigned long long)XXH3_64bits_digest(s) : 0ull);
+	XXH3_freeState(s);
 }
 
 /* ---- state ---- */

@@ -19,6 +19,7 @@ int cmd_report(int argc, char **argv, struct err *e);
 int cmd_compare(int argc, char **argv, struct err *e);
 int cmd_export(int argc, char **argv, struct err *e);
 int cmd_train(int argc, char **argv, struct err *e);
+int cmd_verify(int argc, char **argv, struct err *e);
 int cmd_inspect(int argc, char **argv, struct err *e);
 
 #define CMD_END  (-1) /* no more options: operands start at argv[optind] */

@@ -72,6 +72,15 @@ static void cpu_name(char *out, size_t size)
 		fclose(f);
 }
 
+/* Absolute; "" if it cannot be told. */
+static void grid_directory(char out[PATH_MAX], const char *grid)
+{
+	char path[PATH_MAX];
+
+	if (realpath(grid, path))
+		snprintf(out, PATH_MAX, "%s", dirname(path));
+}
+
 void machine_manifest(struct manifest *m, const struct plan *p, int workers)
 {
 	*m = (struct manifest){.numerics = ENGINE_NUMERICS_VERSION, .workers = workers};
@@ -87,6 +96,7 @@ void machine_manifest(struct manifest *m, const struct plan *p, int workers)
 	m->n_train = dataset_info(p->src.train)->n;
 	m->n_val = dataset_info(p->src.val)->n;
 	git_commit(m->git, p->study->path);
+	grid_directory(m->grid_dir, p->study->path);
 }
 
 /* The number at the start of a file, or behind `key` in it; -1 if there is none. */

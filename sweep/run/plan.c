@@ -185,6 +185,7 @@ int plan_look(struct plan *p, const struct store *st, const bool *wanted, int *d
 
 		if (rc && rc != ERR_DATA)
 			return rc;
+		p->trial[t].damaged = rc == ERR_DATA;
 		*damaged += rc == ERR_DATA;
 		p->trial[t].state = end.state;
 		p->n_finished +=

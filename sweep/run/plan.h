@@ -21,6 +21,7 @@ void sources_release(struct sources *src);
 struct plan_trial {
 	char key[TRIAL_KEY_MAX];
 	bool twin;              /* a trial before it has the same key: it never runs itself */
+	bool damaged;           /* its files, as plan_look() found them */
 	enum trial_state state; /* as plan_look() found it; WAITING before */
 };
 

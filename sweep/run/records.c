@@ -15,24 +15,29 @@ struct member {
 	const char *key;
 	enum kind kind;
 	size_t offset, size;
+	bool newer; /* records of older versions do not have it: it stays zero */
 };
-#define MEMBER(type, member, kind)                                                               \
-	{                                                                                        \
-#member, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member) \
+#define MEMBER(type, member, kind)                                                                      \
+	{                                                                                               \
+#member, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member), false \
+	}
+#define NEWER(type, member, kind)                                                                      \
+	{                                                                                              \
+#member, kind, offsetof(struct type, member), sizeof(((struct type *)0)->member), true \
 	}
 
 static const struct member end_member[] = {
 	MEMBER(trial_end, epochs, INT),   MEMBER(trial_end, reason, TEXT), MEMBER(trial_end, train_s, REAL),
 	MEMBER(trial_end, eval_s, REAL),  MEMBER(trial_end, wall_s, REAL), MEMBER(trial_end, host, TEXT),
 	MEMBER(trial_end, started, TEXT), MEMBER(trial_end, ended, TEXT),  MEMBER(trial_end, attempt, INT),
-	MEMBER(trial_end, worker, INT),
+	MEMBER(trial_end, worker, INT),   NEWER(trial_end, weights, TEXT),
 };
 static const struct member manifest_member[] = {
 	MEMBER(manifest, version, TEXT),  MEMBER(manifest, numerics, INT),      MEMBER(manifest, kernels, TEXT),
 	MEMBER(manifest, blas, TEXT),     MEMBER(manifest, cpu, TEXT),          MEMBER(manifest, host, TEXT),
 	MEMBER(manifest, created, TEXT),  MEMBER(manifest, workers, INT),       MEMBER(manifest, train_hash, TEXT),
 	MEMBER(manifest, val_hash, TEXT), MEMBER(manifest, weights_hash, TEXT), MEMBER(manifest, n_train, INT64),
-	MEMBER(manifest, n_val, INT64),   MEMBER(manifest, git, TEXT),
+	MEMBER(manifest, n_val, INT64),   MEMBER(manifest, git, TEXT),          NEWER(manifest, grid_dir, TEXT),
 };
 #define COUNT(list) (sizeof(list) / sizeof(*(list)))
 
@@ -101,7 +106,8 @@ static int take_member(void *to, const struct member *m, const json_t *v)
 static int take_members(void *to, const json_t *j, const struct member *m, size_t n, const char *path, struct err *e)
 {
 	for (size_t i = 0; i < n; i++)
-		if (take_member(to, &m[i], json_object_get(j, m[i].key)))
+		if (!(m[i].newer && !json_object_get(j, m[i].key)) &&
+		    take_member(to, &m[i], json_object_get(j, m[i].key)))
 			return err_set(e, ERR_DATA, "%s: damaged: no good '%s'", path, m[i].key);
 	return 0;
 }

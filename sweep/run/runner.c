@@ -136,6 +136,8 @@ static int publish(struct run *run, struct err *e)
 	end->epochs = run->log.epochs_done;
 	end->attempt = run->log.attempt;
 	end->wall_s = clock_s() - run->began_s;
+	if (has_bits)
+		trial_weights_hash(run->trial, end->weights);
 	clock_utc(end->ended);
 	return store_trial_finish(&run->log, end, has_bits ? trial_correct(run->trial) : NULL,
 				  dataset_info(run->r->plan->src.val)->n, e);

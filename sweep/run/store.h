@@ -35,7 +35,8 @@ struct manifest {
 	int workers;
 	char train_hash[33], val_hash[33], weights_hash[33];
 	int64_t n_train, n_val;
-	char git[64]; /* commit of the grid file's directory, with "-dirty"; "" if none */
+	char grid_dir[4096]; /* where the grid file lay: its relative paths start there; "" if not known */
+	char git[64];        /* commit of the grid file's directory, with "-dirty"; "" if none */
 	int n_sets;
 	char **set; /* --set options, in order */
 };
@@ -97,6 +98,7 @@ struct trial_end {
 	char host[64];
 	char started[32], ended[32]; /* ISO 8601 UTC */
 	int attempt, worker;         /* attempt counts from 1 */
+	char weights[17];            /* trial_weights_hash() at the end; "" if FAIL, or of a version that kept none */
 };
 /*
  * Syncs epochs.csv, writes correct.bits (bits may be NULL), publishes result.json, removes the checkpoint. If a result

@@ -123,6 +123,11 @@ int trial_set_state(struct trial *t, const void *block, size_t bytes, struct err
 	return 0;
 }
 
+void trial_weights_hash(const struct trial *t, char out[TRIAL_WEIGHTS_HASH])
+{
+	snprintf(out, TRIAL_WEIGHTS_HASH, "%016x", t->epoch);
+}
+
 int trial_save(const struct trial *t, const char *path, struct err *e)
 {
 	(void)t;
