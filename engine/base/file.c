@@ -252,15 +252,20 @@ int file_publish(const char *path, const void *bytes, size_t n, int *won, struct
 	*won = 0;
 	if (rc)
 		return rc;
+	rc = sync_directory_of(path, e); /* before path is seen, temp is there to stay */
+	if (rc) {
+		io->unlink(temp);
+		return rc;
+	}
 	*won = !io->link(temp, path);
 	if (!*won && errno != EEXIST)
 		rc = io_failed(e, path);
-	io->unlink(temp);
 	if (!rc)
 		rc = sync_directory_of(path, e);
 	if (rc && *won) { /* a name that a power cut may take back is not published */
 		io->unlink(path);
 		*won = 0;
 	}
+	io->unlink(temp); /* last: until path is there to stay, temp stands for it */
 	return rc;
 }

@@ -25,7 +25,8 @@ int file_replace_pieces(const char *path, const struct iovec *piece, int n, stru
 int file_replace(const char *path, const void *bytes, size_t n, struct err *e);
 
 /* The same, but only if path does not exist yet (link(2)): *won says whether ours stands there now. On failure, even of
- * the last step, it does not. */
+ * the last step, it does not. The moment that path is seen its bytes are there to stay: a power cut right then leaves
+ * them as path or as a whole temp file beside it (PATH.*.tmp), which whoever cleans up should link to path. */
 int file_publish(const char *path, const void *bytes, size_t n, int *won, struct err *e);
 
 /* The same for a file too large to stand in memory: begin, any number of additions, then end (it stands there whole) or

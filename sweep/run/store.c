@@ -176,20 +176,48 @@ void store_held_for(struct store *st, long pid)
 		errno = 0; /* a courtesy, as in store_close() */
 }
 
+static bool is_temp(const char *name)
+{
+	size_t n = strlen(name);
+
+	return n > 4 && !strcmp(name + n - 4, ".tmp");
+}
+
 /* Temp files of a process that died while it wrote. */
 static void remove_temps(const char *dir)
 {
 	DIR *d = opendir(dir);
 	struct dirent *entry;
 
-	while (d && (entry = readdir(d))) {
-		size_t n = strlen(entry->d_name);
-
-		if (n > 4 && !strcmp(entry->d_name + n - 4, ".tmp"))
+	while (d && (entry = readdir(d)))
+		if (is_temp(entry->d_name))
 			unlinkat(dirfd(d), entry->d_name, 0);
+	if (d)
+		closedir(d);
+}
+
+/* A result that somebody may have seen before a power cut took its name: its temp file is whole (file_publish()). */
+static int take_up_result(const struct store *st, const char *key, const char *dir, struct err *e)
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	char result[4096];
+	char temp[4096];
+	int rc = trial_path(st, result, key, "result.json", e);
+
+	while (d && !rc && (entry = readdir(d))) {
+		if (strncmp(entry->d_name, "result.json.", 12) != 0 || !is_temp(entry->d_name) ||
+		    !trial_result_whole(st, key, entry->d_name))
+			continue;
+		rc = path_join(temp, sizeof(temp), dir, entry->d_name, e);
+		if (!rc && io->link(temp, result) && errno != EEXIST)
+			rc = io_failed(e, result);
+		if (!rc)
+			rc = sync_directory(dir, e);
 	}
 	if (d)
 		closedir(d);
+	return rc;
 }
 
 /* A process that died right behind publishing left its checkpoint. */
@@ -204,25 +232,35 @@ static void remove_spent_checkpoint(const struct store *st, const char *key)
 		io->unlink(checkpoint);
 }
 
-static void remove_all_temps(const struct store *st)
+static int tidy_trial(const struct store *st, const char *key, struct err *e)
+{
+	char path[4096];
+	int rc = trial_path(st, path, key, NULL, e);
+
+	if (!rc)
+		rc = take_up_result(st, key, path, e);
+	if (rc)
+		return rc;
+	remove_temps(path);
+	remove_spent_checkpoint(st, key);
+	return 0;
+}
+
+/* What processes that died, and power cuts, left half done. */
+static int tidy(const struct store *st, struct err *e)
 {
 	struct dirent *entry;
 	char trials[4096];
-	char path[4096];
-	struct err ignored;
-	DIR *d;
+	int rc = store_path(st, trials, sizeof(trials), "trials", e);
+	DIR *d = rc ? NULL : opendir(trials);
 
 	remove_temps(st->dir);
-	if (store_path(st, trials, sizeof(trials), "trials", &ignored))
-		return;
-	d = opendir(trials);
-	while (d && (entry = readdir(d)))
-		if (entry->d_name[0] != '.' && !path_join(path, sizeof(path), trials, entry->d_name, &ignored)) {
-			remove_temps(path);
-			remove_spent_checkpoint(st, entry->d_name);
-		}
+	while (d && !rc && (entry = readdir(d)))
+		if (entry->d_name[0] != '.')
+			rc = tidy_trial(st, entry->d_name, e);
 	if (d)
 		closedir(d);
+	return rc;
 }
 
 static int copy_grid(const struct store *st, const struct study *s, struct err *e)
@@ -317,7 +355,7 @@ int store_open(struct store *st, const char *dir, const struct study *s, const s
 	if (!rc)
 		rc = make_directory(trials, false, &made, e);
 	if (!rc)
-		remove_all_temps(st);
+		rc = tidy(st, e);
 	if (!rc)
 		rc = copy_grid(st, s, e);
 	if (!rc)

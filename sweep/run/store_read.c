@@ -126,9 +126,9 @@ static int read_ended(const char *text, size_t n, const char *result, const char
 	return damaged(end, e);
 }
 
-/* State of a trial and the bytes of its epochs.csv (malloc'ed; NULL if there is none). */
-static int read_files(const struct store *st, const char *key, struct trial_end *end, char **rows, size_t *n_bytes,
-		      struct err *e)
+/* State of a trial, whose result is file `name`, and the bytes of its epochs.csv (malloc'ed; NULL if there is none). */
+static int read_files(const struct store *st, const char *key, const char *name, struct trial_end *end, char **rows,
+		      size_t *n_bytes, struct err *e)
 {
 	char result[4096];
 	char epochs[4096];
@@ -139,7 +139,7 @@ static int read_files(const struct store *st, const char *key, struct trial_end 
 	*end = (struct trial_end){.state = STATE_WAITING};
 	*rows = NULL;
 	*n_bytes = 0;
-	if (trial_path(st, result, key, "result.json", e) || trial_path(st, epochs, key, "epochs.csv", e))
+	if (trial_path(st, result, key, name, e) || trial_path(st, epochs, key, "epochs.csv", e))
 		return damaged(end, e);
 	rc = file_read_maybe(&text, &n, result, STORE_JSON_MAX, e);
 	if (rc)
@@ -160,10 +160,22 @@ int store_trial_state(const struct store *st, const char *key, struct trial_end 
 {
 	char *rows;
 	size_t n;
-	int rc = read_files(st, key, end, &rows, &n, e);
+	int rc = read_files(st, key, "result.json", end, &rows, &n, e);
 
 	free(rows);
 	return rc;
+}
+
+bool trial_result_whole(const struct store *st, const char *key, const char *name)
+{
+	struct trial_end end;
+	struct err ignored;
+	char *rows;
+	size_t n;
+	int rc = read_files(st, key, name, &end, &rows, &n, &ignored);
+
+	free(rows);
+	return !rc && end.state >= STATE_COMPLETE;
 }
 
 int store_read_trial(const struct store *st, const struct study *s, const char *key, struct trial_record *r,
@@ -175,7 +187,7 @@ int store_read_trial(const struct store *st, const struct study *s, const char *
 	int rc;
 
 	*r = (struct trial_record){0};
-	rc = read_files(st, key, &r->end, &rows, &n, e);
+	rc = read_files(st, key, "result.json", &r->end, &rows, &n, e);
 	if (!rc && rows) {
 		rc = trial_path(st, path, key, "epochs.csv", e);
 		if (!rc)

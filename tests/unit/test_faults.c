@@ -467,7 +467,29 @@ static void blame(int at, enum loss loss, int trial, const char *what)
 		print_message("after %d calls (of %d), loss %d, trial %d: %s\n", at, n_ops, loss, trial, what);
 }
 
-/* The disk after the first `at` calls: what was acknowledged stands, what is visible is right, and it can go on. */
+/* Where a trial's result was visible at the moment of the cut, the same bytes are there once the sweep went on. */
+static bool kept(const struct disk *d, const char *dir, int trial)
+{
+	char path[700];
+	struct err e;
+	char *bytes = NULL;
+	size_t n = 0;
+	int at;
+	bool same;
+
+	snprintf(path, sizeof(path), "/run/trials/%s/result.json", plan.trial[trial].key);
+	at = find(d->now, d->n_now, path);
+	if (at < 0)
+		return true;
+	snprintf(path, sizeof(path), "%s/trials/%s/result.json", dir, plan.trial[trial].key);
+	same = !file_read(&bytes, &n, path, 1 << 20, &e) && n == d->file[d->now[at].file].n &&
+	       !memcmp(bytes, d->file[d->now[at].file].now, n);
+	free(bytes);
+	return same;
+}
+
+/* The disk after the first `at` calls: what was acknowledged stands, what is visible is right, and it can go on; what was
+ * visible at the cut is there then. */
 static void check_state(const struct disk *d, int at, enum loss loss, const bool *acked)
 {
 	bool names = loss == DROP_NAMES || loss == DROP_BOTH;
@@ -490,6 +512,8 @@ static void check_state(const struct disk *d, int at, enum loss loss, const bool
 	for (int t = 0; t < TRIALS; t++)
 		if (!right(dir, t))
 			blame(at, loss, t, "wrong after going on");
+		else if (!kept(d, dir, t))
+			blame(at, loss, t, "visible before the cut, and another one now");
 	remove_tree(top);
 }
 
