@@ -1,8 +1,10 @@
 /* main.c - finds the subcommand, prints the one error, exits. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sweep/cmd/cmd.h"
 #include "sweep/grid/suggest.h"
@@ -85,13 +87,23 @@ static int has_position(const struct err *e)
 	return e->code == ERR_CONFIG && sscanf(e->msg, "%1023[^:\n]:%d:%d:", path, &line, &col) == 3;
 }
 
+/* A standard stream that the caller closed would be the next file that is opened: messages would be written into it. */
+static int open_closed_streams(struct err *e)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return err_set(e, ERR_IO, "/dev/null: %s", strerror(errno));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct err e = {0};
-	int rc;
+	int rc = open_closed_streams(&e);
 
 	signals_ignore_io();
-	rc = fault_install(getenv("GAPSWEEP_FAULT"), &e);
+	if (!rc)
+		rc = fault_install(getenv("GAPSWEEP_FAULT"), &e);
 	if (!rc)
 		rc = dispatch(argc, argv, &e);
 	/* A reader that has seen enough (| head) is no failure; a full disk is. */
