@@ -164,9 +164,10 @@ bench: $(B)/tests/bench/bench_kernels $(B)/tests/bench/bench_net ## GFLOP/s of t
 	@$<
 	@$(B)/tests/bench/bench_net
 
-bench-peers: gapsweep ## the demo's trials against PyTorch on this machine (installs python3-torch)
-	@tests/need.sh python3-torch python3-numpy
-	@/usr/bin/python3 tests/bench/peers.py ./gapsweep
+# ONLY=resnet18-224: the rows whose names begin so.
+bench-peers: gapsweep $(B)/tests/bench/bench_net ## training and evaluation against PyTorch on this machine (asks, then installs it)
+	@tests/need.sh --ask python3-torch python3-numpy
+	@/usr/bin/python3 tests/bench/peers.py ./gapsweep $(B)/tests/bench/bench_net $(ONLY:%=--only %)
 
 layers:              ## includes that run against the arrows of docs/architecture.md
 	@! grep -rn '#include "sweep/' engine
