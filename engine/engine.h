@@ -23,7 +23,7 @@
 #define ENGINE_NAME_MAX   32   /* bytes of a group's name, with the NUL */
 #define ENGINE_CHANNELS   1024 /* most channels that can be normalised one by one */
 /* Raised whenever a change of the engine changes any figure it computes; part of every trial's key. */
-#define ENGINE_NUMERICS_VERSION 2
+#define ENGINE_NUMERICS_VERSION 3
 
 /* Once, before anything else and before any parallel region: picks the kernels, quiets BLAS's own threads. */
 int engine_init(struct err *e);
@@ -285,15 +285,31 @@ int trial_new(struct trial **t, const struct trial_spec *spec, struct err *e);
 void trial_free(struct trial *t);
 /* Bytes that trial_new() would allocate, without allocating them; 0 and e filled in on a bad spec. */
 size_t trial_bytes(const struct trial_spec *spec, struct err *e);
+/* What trial_state_bytes() would be; 0 as above. */
+size_t trial_checkpoint_bytes(const struct trial_spec *spec, struct err *e);
 
 /*
  * Trains and evaluates one epoch, then fills *row. *status: TRIAL_RUNNING (more epochs to go), TRIAL_COMPLETE (that was
- * the last), TRIAL_DIVERGED (a loss or weight became NaN or infinite: row holds this epoch's figures as far as known,
- * else NAN), TRIAL_STOPPED (*stop became true: the state stands after the last whole step, row is not filled; a later
+ * the last), TRIAL_DIVERGED (a loss or weight became NaN or infinite, or a loss passed hyper.diverge_above: row holds this
+ * epoch's figures as far as known, else NAN; trial_divergence() says more), TRIAL_STOPPED (*stop became true: the state stands after the last whole step, row is not filled; a later
  * call goes on there). stop may be NULL. Returns ERR_SOFTWARE if a group with a rate did not move, or a frozen one did.
  */
 int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *status, const atomic_bool *stop,
 		struct err *e);
+
+/* Why a trial has diverged. */
+struct divergence {
+	int epoch;    /* 1 .. epochs; 0: it has not */
+	int64_t step; /* 1 .. of that epoch; 0: an evaluation behind its last step saw it */
+	double loss;  /* that was out of bounds; NAN also where only a weight is no number */
+	/*
+	 * The group whose norm left first: its update was as long as its weights (update/weight ratio above 1), or its
+	 * gradient not finite, from an earlier step on than any other's, up to the end. If no group's was: the one with
+	 * the longest update/weight ratio in its last step.
+	 */
+	int group;
+};
+void trial_divergence(struct divergence *d, const struct trial *t);
 
 /*
  * Trials that share work. Two trials made with the same model and start weights whose trial_share_key() is equal (and not

@@ -83,7 +83,7 @@ static int step_all(struct bundle_member *m, int n, struct trial *leader, int pr
 		trial_update(x->trial);
 		p->loss += loss * now;
 		p->right += count_right(x->trial, now);
-		if (!isfinite(loss))
+		if (trial_diverges(x->trial, loss, p->step))
 			x->status = TRIAL_DIVERGED;
 	}
 	return rc;
@@ -243,13 +243,15 @@ static int check_movement(const struct trial *t, const struct epoch_row *row, st
 	return 0;
 }
 
-static bool all_finite(const struct trial *t, const struct epoch_row *row)
+/* By the losses of a whole epoch, or by weights that are no numbers and yet gave a loss. */
+static bool diverges(struct trial *t, const struct epoch_row *row)
 {
-	bool ok = isfinite(row->train_loss) && isfinite(row->train_eval_loss) && isfinite(row->val_loss);
+	bool yes = trial_diverges(t, row->train_eval_loss, 0) || trial_diverges(t, row->val_loss, 0) ||
+		   trial_diverges(t, row->train_loss, 0);
 
-	for (int g = 0; g < t->spec.n_groups; g++)
-		ok = ok && isfinite(row->group[g].drift);
-	return ok;
+	for (int g = 0; g < t->spec.n_groups && !yes; g++)
+		yes = !isfinite(row->group[g].drift) && trial_diverges(t, NAN, 0);
+	return yes;
 }
 
 static void next_epoch(struct position *p)
@@ -262,11 +264,20 @@ static void next_epoch(struct position *p)
 	memset(p->update_ratio, 0, sizeof(p->update_ratio));
 }
 
+/* Samples that the epoch has seen: all, unless the trial diverged on the way. */
+static double seen(const struct trial *t)
+{
+	const int64_t all = dataset_info(t->spec.train)->n;
+	const int64_t steps = t->position.step * t->net.batch;
+
+	return (double)(steps < all ? steps : all);
+}
+
 /* Row of an epoch whose steps are done; evaluation's figures are still unknown. */
 static void fill_row(struct bundle_member *m)
 {
 	const struct trial *t = m->trial;
-	const double n = (double)dataset_info(t->spec.train)->n;
+	const double n = seen(t);
 
 	m->row = (struct epoch_row){
 		.epoch = (int)t->position.epoch + 1,
@@ -287,7 +298,7 @@ static void end_epoch(struct bundle_member *m)
 
 	if (m->status == TRIAL_RUNNING) {
 		m->rc = check_movement(t, &m->row, &m->err);
-		if (!m->rc && !all_finite(t, &m->row))
+		if (!m->rc && diverges(t, &m->row))
 			m->status = TRIAL_DIVERGED;
 	}
 	if (m->status == TRIAL_RUNNING && p->epoch >= t->spec.hyper.warmup)

@@ -1,6 +1,7 @@
 /* step.c - one step of a trial: rates, batch, gradients, update (see trial.h) */
 #include "engine/train/trial.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "engine/data/data.h"
@@ -82,12 +83,57 @@ int trial_begin_batch(struct trial *t, int prefix, const uint32_t *index, int n,
 	return rc;
 }
 
+/* How long each group's last update was, beside its weights. */
+static void watch_norms(struct position *p, int g, double grad_norm, double ratio)
+{
+	bool wild = !isfinite(grad_norm) || !isfinite(ratio) || ratio > 1;
+
+	p->wild[g] = wild ? p->wild[g] + 1 : 0;
+	if (isfinite(grad_norm) && isfinite(ratio))
+		p->ratio[g] = ratio;
+}
+
 void trial_update(struct trial *t)
 {
-	t->position.steps++;
-	optim_step(&t->optim, &t->net, t->position.grad_norm, t->position.update_ratio);
-	for (int g = 0; g < t->spec.n_groups; g++)
-		t->position.rated[g] += trial_rate(t, g) > 0;
+	struct position *p = &t->position;
+	double grad_norm[ENGINE_MAX_GROUPS] = {0};
+	double ratio[ENGINE_MAX_GROUPS] = {0};
+
+	p->steps++;
+	optim_step(&t->optim, &t->net, grad_norm, ratio);
+	for (int g = 0; g < t->spec.n_groups; g++) {
+		p->grad_norm[g] += grad_norm[g];
+		p->update_ratio[g] += ratio[g];
+		p->rated[g] += trial_rate(t, g) > 0;
+		watch_norms(p, g, grad_norm[g], ratio[g]);
+	}
+}
+
+static int wildest(const struct trial *t)
+{
+	const struct position *p = &t->position;
+	int most = 0;
+
+	for (int g = 1; g < t->spec.n_groups; g++)
+		if (p->wild[g] > p->wild[most] || (p->wild[g] == p->wild[most] && p->ratio[g] > p->ratio[most]))
+			most = g;
+	return most;
+}
+
+bool trial_diverges(struct trial *t, double loss, int64_t step)
+{
+	const double most = t->spec.hyper.diverge_above;
+
+	if (isfinite(loss) && !(most > 0 && loss > most))
+		return false;
+	t->divergence = (struct divergence){
+		.epoch = (int)t->position.epoch + 1, .step = step, .loss = loss, .group = wildest(t)};
+	return true;
+}
+
+void trial_divergence(struct divergence *d, const struct trial *t)
+{
+	*d = t->divergence;
 }
 
 int trial_gradients(struct trial *t, const uint32_t *index, int n, double *loss, struct err *e)

@@ -153,20 +153,39 @@ void trial_free(struct trial *t)
 	free(t);
 }
 
-size_t trial_bytes(const struct trial_spec *spec, struct err *e)
+/* A trial without its memory: *a tells how much it would be. To be freed; NULL and e filled in on a bad spec. */
+static struct trial *measured(const struct trial_spec *spec, struct arena *a, struct err *e)
 {
 	struct trial *t = calloc(1, sizeof(*t));
-	struct arena a = {0};
-	size_t bytes = 0;
 
 	if (!t) {
 		err_set(e, ERR_NOMEM, "out of memory");
-		return 0;
+		return NULL;
 	}
-	if (!trial_prepare(t, spec, e)) {
-		lay_out(t, &a);
-		bytes = a.used + sizeof(*t);
+	if (trial_prepare(t, spec, e)) {
+		free(t);
+		return NULL;
 	}
+	lay_out(t, a);
+	return t;
+}
+
+size_t trial_bytes(const struct trial_spec *spec, struct err *e)
+{
+	struct arena a = {0};
+	struct trial *t = measured(spec, &a, e);
+	size_t bytes = t ? a.used + sizeof(*t) : 0;
+
+	free(t);
+	return bytes;
+}
+
+size_t trial_checkpoint_bytes(const struct trial_spec *spec, struct err *e)
+{
+	struct arena a = {0};
+	struct trial *t = measured(spec, &a, e);
+	size_t bytes = t ? trial_state_bytes(t) : 0;
+
 	free(t);
 	return bytes;
 }
@@ -224,7 +243,7 @@ void trial_weights_hash(const struct trial *t, char out[TRIAL_WEIGHTS_HASH])
 
 /* ---- state ---- */
 
-#define STATE_MAGIC 0x32657461745370ull
+#define STATE_MAGIC 0x33657461745370ull
 
 struct state_head {
 	uint64_t magic, floats;

@@ -17,6 +17,8 @@ struct position {
 	double loss;
 	double grad_norm[ENGINE_MAX_GROUPS], update_ratio[ENGINE_MAX_GROUPS];
 	int64_t rated[ENGINE_MAX_GROUPS]; /* optimizer steps with a rate above 0, in all */
+	int64_t wild[ENGINE_MAX_GROUPS];  /* steps in a row, to the last, whose update was as long as the weights ... */
+	double ratio[ENGINE_MAX_GROUPS];  /* ... and the last finite ratio of the two */
 	struct plateau plateau;
 };
 
@@ -34,6 +36,7 @@ struct trial {
 	int32_t *label;                  /* of a batch */
 	double *sample_loss;
 	uint8_t *sample_right;
+	struct divergence divergence;
 	void *scratch;    /* for augmentation */
 	uint8_t *correct; /* one bit a validation sample */
 	void *block;
@@ -54,5 +57,7 @@ void trial_finish_batch(struct trial *t, const struct trial *leader, int prefix,
 			double *loss);
 /* One optimizer step with the gradients of trial_finish_batch(). */
 void trial_update(struct trial *t);
+/* Is this loss out of bounds? Then it is written down, for trial_divergence(), with the step (0: an evaluation). */
+bool trial_diverges(struct trial *t, double loss, int64_t step);
 
 #endif

@@ -170,9 +170,13 @@ static int train(struct trial *t, const struct options *o, const struct study *s
 			epochs_row(csv, &row, s->n_groups);
 		rc = check_csv(csv, o->csv, e);
 	}
-	if (!rc && status == TRIAL_DIVERGED)
-		rc = err_set(e, ERR_FAILED, "diverged: a loss or weight became nan or infinite%s",
-			     o->save ? "; no weights saved" : "");
+	if (!rc && status == TRIAL_DIVERGED) {
+		struct divergence d;
+
+		trial_divergence(&d, t);
+		rc = err_set(e, ERR_FAILED, "diverged in epoch %d (loss %g); group '%s' left first%s", d.epoch, d.loss,
+			     s->group[d.group].name, o->save ? "; no weights saved" : "");
+	}
 	return rc;
 }
 

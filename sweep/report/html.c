@@ -378,7 +378,7 @@ static void trial_counts(FILE *out, const struct summary *s)
 					      "begun, not ended",
 					      "ran to the end",
 					      "stopped early by rule",
-					      "loss became NaN or infinite",
+					      "a loss became NaN or infinite, or passed diverge_above",
 					      "ended by an error"};
 
 	fputs("<h2 id=\"trials\">Trials</h2>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
@@ -391,17 +391,36 @@ static void trial_counts(FILE *out, const struct summary *s)
 	fprintf(out, "<tr><td>all</td><td></td><td>%d</td></tr></tbody></table></div>\n", s->results->n_trials);
 }
 
-static void failures(FILE *out, const struct results *r)
+/* "; last finite figures: epoch 2, val 61.2 %, gap 3.1 points" of a diverged trial. */
+static void last_finite(FILE *out, const struct results *r, int trial)
+{
+	struct epoch_row row;
+	int i = results_last_finite(r, trial);
+
+	if (i < 0) {
+		fputs("; no epoch has finite figures", out);
+		return;
+	}
+	results_row(r, trial, i, &row);
+	fprintf(out, "; last finite figures: epoch %d, val %.1f %%, loss %.3g, gap %.1f points", row.epoch,
+		100 * row.val_acc, row.val_loss, 100 * (row.train_eval_acc - row.val_acc));
+}
+
+/* The trials of a state that has reasons, and those. */
+static void reasons(FILE *out, const struct results *r, enum trial_state state)
 {
 	int n = 0;
 
 	for (int i = 0; i < r->n_trials; i++) {
 		const struct trial_end *end = &r->trial[i].end;
 
-		if (end->state != STATE_FAIL || ++n > MAX_FAILURES)
+		if (end->state != state || ++n > MAX_FAILURES)
 			continue;
-		fprintf(out, "%s<li>trial %d (%s): ", n == 1 ? "<ul>" : "", i, r->trial[i].key);
+		fprintf(out, "%s<li>trial %d (%s), %s: ", n == 1 ? "<ul>" : "", i, r->trial[i].key,
+			trial_state_word(state));
 		html_text(out, end->reason);
+		if (state == STATE_DIVERGED)
+			last_finite(out, r, i);
 		fputs("</li>\n", out);
 	}
 	if (n > MAX_FAILURES)
@@ -516,7 +535,8 @@ void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHART
 	cell_table(out, s);
 	html_curves(out, s, st->n_cells < HTML_MAX_CURVES ? st->n_cells : HTML_MAX_CURVES);
 	trial_counts(out, s);
-	failures(out, s->results);
+	reasons(out, s->results, STATE_FAIL);
+	reasons(out, s->results, STATE_DIVERGED);
 	environment(out, s->results);
 	grid_file(out, st);
 	html_close(out);

@@ -79,6 +79,18 @@ double results_metric(const struct results *r, int trial, int i, int metric)
 	return metric_value(&row, metric);
 }
 
+int results_last_finite(const struct results *r, int trial)
+{
+	struct epoch_row row;
+
+	for (int i = r->trial[trial].n_rows - 1; i >= 0; i--) {
+		results_row(r, trial, i, &row);
+		if (isfinite(row.train_loss) && isfinite(row.train_eval_loss) && isfinite(row.val_loss))
+			return i;
+	}
+	return -1;
+}
+
 static double between(double a, double b, double part)
 {
 	return a + part * (b - a);

@@ -42,6 +42,9 @@ void results_row(const struct results *r, int trial, int i, struct epoch_row *ro
 /* A metric in row i. */
 double results_metric(const struct results *r, int trial, int i, int metric);
 
+/* The last row whose three losses are finite; -1 if none is. */
+int results_last_finite(const struct results *r, int trial);
+
 /*
  * Where the clean train accuracy first reaches `acc`, between the two epochs around it: linear in the epoch, so that a
  * fast learner is compared with a slow one at equal training accuracy. All NAN if it never does, or if the first epoch

@@ -74,6 +74,21 @@ static int best_epoch(const struct results *r, int trial, int i)
 	return row.epoch;
 }
 
+/* Where it diverged, who left first, and the last epoch with figures (0: none has). */
+static void divergence(struct csv_row *row, const struct results *r, int trial)
+{
+	const struct trial_end *end = &r->trial[trial].end;
+
+	if (end->state != STATE_DIVERGED) {
+		for (int i = 0; i < 3; i++)
+			csv_text(row, NULL);
+		return;
+	}
+	csv_int(row, end->diverged_epoch);
+	csv_text(row, end->diverged_group);
+	csv_int(row, results_last_finite(r, trial) + 1);
+}
+
 static void trial_line(struct csv_row *row, const struct results *r, int i)
 {
 	const struct result_trial *t = &r->trial[i];
@@ -97,6 +112,7 @@ static void trial_line(struct csv_row *row, const struct results *r, int i)
 	csv_maybe(row, at.epoch);
 	csv_maybe(row, at.gap);
 	csv_maybe(row, at.val_acc);
+	divergence(row, r, i);
 	csv_end(row);
 }
 
@@ -112,6 +128,7 @@ void table_trials(FILE *out, const struct results *r)
 	for (int m = 0; m < N_METRICS; m++)
 		head(&row, "best_", metric_name(m), "");
 	HEAD_WORDS(&row, "constraints_met", "at_train_acc_epoch", "at_train_acc_gap", "at_train_acc_val_acc");
+	HEAD_WORDS(&row, "diverged_epoch", "diverged_group", "last_finite_epoch");
 	csv_end(&row);
 	for (int i = 0; i < r->n_trials; i++)
 		trial_line(&row, r, i);

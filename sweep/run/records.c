@@ -32,6 +32,11 @@ static const struct member end_member[] = {
 	MEMBER(trial_end, started, TEXT), MEMBER(trial_end, ended, TEXT),  MEMBER(trial_end, attempt, INT),
 	MEMBER(trial_end, worker, INT),   NEWER(trial_end, weights, TEXT),
 };
+static const struct member diverged_member[] = {
+	MEMBER(trial_end, diverged_epoch, INT),    MEMBER(trial_end, diverged_step, INT64),
+	MEMBER(trial_end, diverged_loss, REAL),    MEMBER(trial_end, diverged_group, TEXT),
+	MEMBER(trial_end, last_finite_epoch, INT),
+};
 static const struct member manifest_member[] = {
 	MEMBER(manifest, version, TEXT),  MEMBER(manifest, numerics, INT),      MEMBER(manifest, kernels, TEXT),
 	MEMBER(manifest, blas, TEXT),     MEMBER(manifest, cpu, TEXT),          MEMBER(manifest, host, TEXT),
@@ -142,6 +147,17 @@ static char *dump(json_t *j, int failed)
 	return line;
 }
 
+/* Where it diverged, and the figures of the last epoch that has some. */
+static int put_divergence(json_t *j, const struct trial_end *end)
+{
+	json_t *last = json_object();
+	int failed = put_members(j, end, diverged_member, COUNT(diverged_member));
+
+	for (int m = 0; m < N_METRICS && end->last_finite_epoch; m++)
+		failed |= json_object_set_new(last, metric_name(m), real(end->last_finite[m]));
+	return failed | json_object_set_new(j, "last_finite", last);
+}
+
 char *result_write(const struct trial_end *end, const char *key, uint64_t rows_hash)
 {
 	json_t *j = json_object();
@@ -152,6 +168,8 @@ char *result_write(const struct trial_end *end, const char *key, uint64_t rows_h
 	failed = json_object_set_new(j, "key", any_text(key));
 	failed |= json_object_set_new(j, "state", any_text(trial_state_word(end->state)));
 	failed |= put_members(j, end, end_member, COUNT(end_member));
+	if (end->state == STATE_DIVERGED)
+		failed |= put_divergence(j, end);
 	failed |= json_object_set_new(j, "epochs_csv_xxh3", json_string(hash));
 	return dump(j, failed);
 }
@@ -189,6 +207,8 @@ int result_parse(struct trial_end *end, uint64_t *rows_hash, const char *text, c
 	rc = take_members(end, j, end_member, COUNT(end_member), path, e);
 	if (!rc && take_state(&end->state, json_object_get(j, "state")))
 		rc = err_set(e, ERR_DATA, "%s: damaged: no good 'state'", path);
+	if (!rc && end->state == STATE_DIVERGED)
+		rc = take_members(end, j, diverged_member, COUNT(diverged_member), path, e);
 	if (!rc && take_hash(rows_hash, json_object_get(j, "epochs_csv_xxh3")))
 		rc = err_set(e, ERR_DATA, "%s: damaged: no good 'epochs_csv_xxh3'", path);
 	if (!rc && (!found || strcmp(found, key)))

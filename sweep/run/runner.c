@@ -1,6 +1,7 @@
 /* runner.c - see runner.h */
 #include "sweep/run/runner.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -126,6 +127,55 @@ static int store_row(struct run *run, const struct epoch_row *row, struct err *e
 	return store_trial_epoch(&run->log, row, e);
 }
 
+static bool finite_row(const struct epoch_row *row)
+{
+	return isfinite(row->train_loss) && isfinite(row->train_eval_loss) && isfinite(row->val_loss);
+}
+
+/* The last good row, of this process or one before it. */
+static void find_last_finite(struct run *run)
+{
+	const struct plan *p = run->r->plan;
+	struct trial_end *end = &run->end;
+	struct trial_record rec;
+	struct err ignored; /* rows that cannot be read now are not told of */
+
+	if (store_read_trial(run->r->store, p->study, p->trial[run->number].key, &rec, &ignored))
+		return;
+	for (int i = rec.n_rows - 1; i >= 0 && !end->last_finite_epoch; i--)
+		if (finite_row(&rec.row[i])) {
+			end->last_finite_epoch = rec.row[i].epoch;
+			for (int m = 0; m < N_METRICS; m++)
+				end->last_finite[m] = metric_value(&rec.row[i], m);
+		}
+	trial_record_release(&rec);
+}
+
+static void tell_divergence(struct run *run)
+{
+	struct trial_end *end = &run->end;
+	struct divergence d;
+	char what[64];
+	char where[48];
+
+	trial_divergence(&d, run->trial);
+	end->state = STATE_DIVERGED;
+	end->diverged_epoch = d.epoch;
+	end->diverged_step = d.step;
+	end->diverged_loss = d.loss;
+	snprintf(end->diverged_group, sizeof(end->diverged_group), "%s", run->r->plan->study->group[d.group].name);
+	if (isfinite(d.loss))
+		snprintf(what, sizeof(what), "a loss of %g is out of bounds", d.loss);
+	else
+		snprintf(what, sizeof(what), "a loss or weight became nan or infinite");
+	if (d.step)
+		snprintf(where, sizeof(where), "step %lld of epoch %d", (long long)d.step, d.epoch);
+	else
+		snprintf(where, sizeof(where), "the evaluation after epoch %d", d.epoch);
+	snprintf(end->reason, sizeof(end->reason), "%s in %s; group '%s' left first", what, where, end->diverged_group);
+	find_last_finite(run);
+}
+
 static int publish(struct run *run, struct err *e)
 {
 	struct trial_end *end = &run->end;
@@ -199,11 +249,8 @@ static int after_epoch(struct run *run, const struct bundle_member *m, struct er
 		rc = checkpoint(run, e);
 	if (m->status == TRIAL_COMPLETE)
 		end->state = STATE_COMPLETE;
-	if (m->status == TRIAL_DIVERGED) {
-		end->state = STATE_DIVERGED;
-		snprintf(end->reason, sizeof(end->reason), "a loss or weight became nan or infinite in epoch %d",
-			 run->last.epoch);
-	}
+	if (m->status == TRIAL_DIVERGED)
+		tell_divergence(run);
 	return rc;
 }
 

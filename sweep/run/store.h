@@ -19,6 +19,7 @@
 
 #include "engine/engine.h"
 #include "sweep/grid/grid.h"
+#include "sweep/grid/metric.h"
 
 /* Optuna's state words (trial_state_word), plus DIVERGED, which is a result and not a failure. */
 enum trial_state { STATE_WAITING, STATE_RUNNING, STATE_COMPLETE, STATE_PRUNED, STATE_DIVERGED, STATE_FAIL };
@@ -58,6 +59,8 @@ struct store {
  */
 int store_open(struct store *st, const char *dir, const struct study *s, const struct manifest *m, char note[1024],
 	       struct err *e);
+/* Makes the first of BASE, BASE-2, BASE-3 ... that is not there yet, empty, and the directories above it. */
+int store_fresh(char dir[4096], const char *base, struct err *e);
 /* Writes another process's number into the lock: the one that a user should signal. */
 void store_held_for(struct store *st, long pid);
 void store_close(struct store *st); /* accepts a zeroed one with lock_fd -1 */
@@ -99,6 +102,13 @@ struct trial_end {
 	char started[32], ended[32]; /* ISO 8601 UTC */
 	int attempt, worker;         /* attempt counts from 1 */
 	char weights[17];            /* trial_weights_hash() at the end; "" if FAIL, or of a version that kept none */
+	/* DIVERGED only (see struct divergence); result.json has them too. */
+	int diverged_epoch;
+	int64_t diverged_step;
+	double diverged_loss;
+	char diverged_group[ENGINE_NAME_MAX];
+	int last_finite_epoch;         /* the last epoch whose three losses are finite; 0: none */
+	double last_finite[N_METRICS]; /* its figures; not read back: epochs.csv has the row */
 };
 /*
  * Syncs epochs.csv, writes correct.bits (bits may be NULL), publishes result.json, removes the checkpoint. If a result

@@ -90,6 +90,13 @@ sed 's/\[0.01, 0.1\]/[0.01, 1.0e6]/; s/^baseline.*//' "$tmp/grid.yaml" >"$tmp/fa
 status 0 "$GAPSWEEP" run --no-report --set epochs=6 -o "$tmp/far" "$tmp/far.yaml"
 grep -q DIVERGED "$tmp/far/trials.csv" || fail "a rate of 1e6 did not diverge"
 grep -q COMPLETE "$tmp/far/trials.csv" || fail "no other trial is complete"
+grep DIVERGED "$tmp/far/trials.csv" | grep -qv ',[1-6],classifier,[0-5]$' && fail "no epoch or group: $(cat "$tmp/far/trials.csv")"
+for result in $(grep -l DIVERGED "$tmp"/far/trials/*/result.json); do
+	said "$result" '"last_finite": {'
+	said "$result" "group 'classifier' left first"
+done
+status 0 "$GAPSWEEP" run --no-report --set epochs=1 --set diverge_above=0.1 -o "$tmp/bound" "$tmp/grid.yaml"
+[ "$(grep -c ',DIVERGED,' "$tmp/bound/trials.csv")" -eq 8 ] || fail "diverge_above=0.1 let some pass"
 
 # A file that cannot grow (as on a full disk): 74, no empty file, and with room the same command goes on.
 tiny_grid "$tmp/long.yaml" 40

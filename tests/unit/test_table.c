@@ -81,6 +81,8 @@ static void made_sweep(struct made_up *m)
 		complete(m, 4, i, 0.90, 0.88);
 	}
 	made_trial(m, 4, 1, STATE_DIVERGED, lost, 2);
+	m->results.trial[13].end.diverged_epoch = 2;
+	strcpy(m->results.trial[13].end.diverged_group, "backbone");
 	made_trial(m, 5, 0, STATE_RUNNING, lost, 1);
 	made_trial(m, 5, 1, STATE_FAIL, NULL, 0);
 	made_summary(m);
@@ -104,6 +106,10 @@ static void trials_tell_state_and_figures(void **state)
 	assert_string_equal(at(&t, 13, "state"), "DIVERGED");
 	assert_string_equal(at(&t, 13, "val_acc"), "nan");
 	assert_string_equal(at(&t, 13, "best_epoch"), "1");
+	assert_string_equal(at(&t, 13, "diverged_epoch"), "2");
+	assert_string_equal(at(&t, 13, "diverged_group"), "backbone");
+	assert_string_equal(at(&t, 13, "last_finite_epoch"), "1");
+	assert_string_equal(at(&t, 0, "diverged_epoch"), "");
 	assert_string_equal(at(&t, 13, "constraints_met"), "0");
 	assert_string_equal(at(&t, 15, "state"), "RUNNING");
 	assert_string_equal(at(&t, 15, "epochs"), "1");
