@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "sweep/base/num.h"
-#include "sweep/run/plan.h"
+#include "sweep/run/change.h"
+#include "sweep/run/room.h"
+#include "sweep/run/sched.h"
 
 static const char help[] =
 	"Usage: gapsweep plan [OPTIONS] GRID.yaml\n\n"
@@ -129,9 +131,10 @@ static void print_model(const struct plan *p, const struct sizes *sz)
 		       sz->elements[g], sz->tensors[g]);
 }
 
-static void print_counts(const struct plan *p, const char *dir)
+static void print_counts(const struct plan *p, const struct room *room, const char *dir)
 {
 	const struct study *s = p->study;
+	char free_bytes[NUM_MAX];
 	char bytes[NUM_MAX];
 
 	printf("%-12s %d", "cells", s->n_cells);
@@ -143,7 +146,10 @@ static void print_counts(const struct plan *p, const char *dir)
 	printf("%-12s %s %s\n", "metric", s->goal == GOAL_MAXIMIZE ? "maximize" : "minimize", s->metric);
 	for (int i = 0; i < s->n_constraints; i++)
 		printf("%-12s %s\n", i ? "" : "constraints", s->constraint[i].text);
-	printf("%-12s %s a trial at most\n", "memory", num_bytes(bytes, (double)p->trial_bytes));
+	printf("%-12s %s a trial at most, %s free\n", "memory", num_bytes(bytes, (double)p->trial_bytes),
+	       num_bytes(free_bytes, room->memory_free));
+	printf("%-12s about %s for what is to run, %s free\n", "disk", num_bytes(bytes, room->disk),
+	       num_bytes(free_bytes, room->disk_free));
 	printf("%-12s %s: %d finished, %d begun, %d failed, %d to run\n", "directory", dir, p->n_finished,
 	       count_state(p, STATE_RUNNING), count_state(p, STATE_FAIL), p->n_todo);
 }
@@ -219,7 +225,8 @@ static json_t *cells_json(const struct plan *p)
 	return cells;
 }
 
-static void print_json(const struct plan *p, const struct sizes *sz, const char *dir, bool with_cells)
+static void print_json(const struct plan *p, const struct sizes *sz, const struct change *change,
+		       const struct room *room, const char *dir, bool with_cells)
 {
 	const struct study *s = p->study;
 	char arch[COLUMN_TEXT_MAX];
@@ -235,6 +242,11 @@ static void print_json(const struct plan *p, const struct sizes *sz, const char 
 
 	json_object_update(j, counts);
 	json_object_update(j, look);
+	json_object_set_new(j, "disk_bytes", json_real(room->disk));
+	if (change->grid_before)
+		json_object_set_new(j, "change",
+				    json_pack("{s:i, s:i, s:i}", "new", change->n_new, "reused", change->n_reused,
+					      "left", change->n_left));
 	json_object_set_new(j, "metric", json_string(s->metric));
 	json_object_set_new(j, "constraints", constraints_json(s));
 	if (with_cells)
@@ -249,6 +261,8 @@ static void print_json(const struct plan *p, const struct sizes *sz, const char 
 static int show(const struct study *s, const struct options *o, struct err *e)
 {
 	struct store st = {.lock_fd = -1}; /* to look only: no lock is taken */
+	struct change change = {0};
+	struct room room;
 	struct sizes sz;
 	struct plan p;
 	int damaged;
@@ -262,16 +276,23 @@ static int show(const struct study *s, const struct options *o, struct err *e)
 		rc = plan_look(&p, &st, NULL, &damaged, e);
 	if (!rc && damaged)
 		fprintf(stderr, "gapsweep: %d damaged trial%s: %s\n", damaged, damaged > 1 ? "s" : "", e->msg);
+	if (!rc)
+		rc = change_look(&change, &p, st.dir, e);
+	if (!rc)
+		room_look(&room, &p, st.dir, sched_cpus(), 1, true);
 	if (!rc && o->json) {
-		print_json(&p, &sz, st.dir, o->cells);
+		print_json(&p, &sz, &change, &room, st.dir, o->cells);
 	} else if (!rc) {
 		print_data("training", p.src.train);
 		print_data("validation", p.src.val);
 		print_model(&p, &sz);
-		print_counts(&p, st.dir);
+		print_counts(&p, &room, st.dir);
+		if (change_any(&change))
+			change_print(stdout, &change, st.dir, o->cells ? p.n_trials : 5);
 		if (o->cells)
 			print_cells(s);
 	}
+	change_release(&change);
 	plan_release(&p);
 	return rc;
 }

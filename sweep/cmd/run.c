@@ -10,9 +10,11 @@
 
 #include "sweep/base/num.h"
 #include "sweep/report/report.h"
+#include "sweep/run/change.h"
 #include "sweep/run/clock.h"
 #include "sweep/run/machine.h"
 #include "sweep/run/progress.h"
+#include "sweep/run/room.h"
 #include "sweep/run/runner.h"
 #include "sweep/run/sched.h"
 #include "sweep/run/selftest.h"
@@ -26,6 +28,7 @@ static const char help[] =
 	"goes on after a stop, a crash, or a change of the grid: finished trials are found again, failed ones run "
 	"again.\n\n"
 	"  -o, --output DIR      run directory (default: results/NAME)\n"
+	"      --fresh           start anew beside what is there: into results/NAME-2, or -3, ...\n"
 	"  -j, --workers N       trials at a time (default: the CPUs this process may use)\n"
 	"      --set PATH=VALUE  change the grid, e.g. --set epochs=2 --set parameters.optimizer=sgd; may be repeated\n"
 	"      --trials LIST     only these trial numbers, e.g. 0-9,12\n"
@@ -49,6 +52,7 @@ struct options {
 	double checkpoint_s, trial_timeout_s, deadline_s; /* 0: not given */
 	int checkpoint_epochs;
 	bool quiet, json, no_report, no_share;
+	const char *fresh; /* the argument that said --fresh; NULL: none did */
 	struct cmd_sets sets;
 };
 
@@ -120,7 +124,7 @@ static int parse_time(struct options *o, int which, const char *text, struct err
 
 static int parse(struct options *o, int argc, char **argv, struct err *e)
 {
-	enum { SET = 256, TRIALS, JSON, NO_REPORT, NO_SHARE, CHECKPOINT, TIMEOUT, BUDGET, FINISH };
+	enum { SET = 256, TRIALS, JSON, NO_REPORT, NO_SHARE, FRESH, CHECKPOINT, TIMEOUT, BUDGET, FINISH };
 	static const struct option longs[] = {
 		{"output", required_argument, NULL, 'o'},
 		{"workers", required_argument, NULL, 'j'},
@@ -130,6 +134,7 @@ static int parse(struct options *o, int argc, char **argv, struct err *e)
 		{"trial-timeout", required_argument, NULL, TIMEOUT},
 		{"budget", required_argument, NULL, BUDGET},
 		{"finish-by", required_argument, NULL, FINISH},
+		{"fresh", no_argument, NULL, FRESH},
 		{"quiet", no_argument, NULL, 'q'},
 		{"json", no_argument, NULL, JSON},
 		{"no-report", no_argument, NULL, NO_REPORT},
@@ -157,6 +162,8 @@ static int parse(struct options *o, int argc, char **argv, struct err *e)
 			o->no_report = true;
 		else if (c == NO_SHARE)
 			o->no_share = true;
+		else if (c == FRESH)
+			o->fresh = argv[optind - 1];
 		else if (c >= CHECKPOINT)
 			rc = parse_time(o, c - CHECKPOINT, optarg, e);
 		else
@@ -238,6 +245,20 @@ static void command_text(char *out, size_t size, int argc, char **argv)
 	}
 }
 
+/* Says what of the sweep that was here the grid still has. */
+static int tell_change(const struct plan *p, const char *dir, struct err *e)
+{
+	struct change c;
+	int rc = change_look(&c, p, dir, e);
+
+	if (!rc && change_any(&c)) {
+		fputs("gapsweep: ", stderr);
+		change_print(stderr, &c, dir, 5);
+	}
+	change_release(&c);
+	return rc;
+}
+
 static int open_directory(struct store *st, struct plan *p, const struct options *o, const char *dir, int workers,
 			  struct err *e)
 {
@@ -252,7 +273,9 @@ static int open_directory(struct store *st, struct plan *p, const struct options
 	machine_manifest(&m, p, workers);
 	m.set = (char **)o->sets.text;
 	m.n_sets = o->sets.n;
-	rc = store_open(st, dir, p->study, &m, note, e);
+	rc = tell_change(p, dir, e);
+	if (!rc)
+		rc = store_open(st, dir, p->study, &m, note, e);
 	if (!rc && watch.fd >= 0)
 		store_held_for(st, getppid());
 	if (!rc && *note)
@@ -285,6 +308,7 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 	const struct runner_listener l = {&sw, on_started, on_epoch, on_finished, on_gave_up};
 	const struct runner_options ro = {workers, together(o, p, workers), o->checkpoint_s, o->checkpoint_epochs,
 					  &watch};
+	struct room room;
 	int rc;
 
 	*result = (struct runner_result){0};
@@ -297,6 +321,8 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 	if (!o->quiet)
 		fprintf(stderr, "gapsweep: %s: %d trial%s to run, %d finished before, %d at a time, into %s\n",
 			p->study->name, p->n_todo, p->n_todo > 1 ? "s" : "", p->n_finished, workers, st->dir);
+	room_look(&room, p, st->dir, workers, ro.most_together, !o->no_report);
+	room_warn(stderr, &room, st->dir);
 	progress_init(&sw.progress, p, o->quiet, o->json);
 	rc = runner_run(p, st, &ro, &stop, &l, result, e);
 	progress_end(&sw.progress);
@@ -374,6 +400,56 @@ static int sweep_study(const struct study *s, const struct options *o, int argc,
 	return rc;
 }
 
+/* Makes the directory beside, of the name that the grid file gives or -o. */
+static int make_fresh(char dir[4096], const struct options *o, struct err *e)
+{
+	struct study s = {0};
+	char base[4096];
+	int rc = o->dir ? 0 : study_load(&s, o->grid, o->sets.text, o->sets.n, e);
+
+	if (!rc) {
+		snprintf(base, sizeof(base), o->dir ? "%s" : "results/%s", o->dir ? o->dir : s.name);
+		rc = store_fresh(dir, base, e);
+	}
+	study_release(&s);
+	return rc;
+}
+
+/*
+ * Starts the supervisor. A runner that is started again must not make a directory again, nor the command that goes on: both
+ * get `-o DIR` in the place of --fresh. getopt has moved the operand, and a "--" before it, to the end.
+ */
+static int start_supervisor(const struct options *o, int argc, char **argv, struct err *e)
+{
+	const struct supervise_options so = {o->trial_timeout_s, o->deadline_s};
+	int end = !strcmp(argv[optind - 1], "--") ? optind - 1 : optind;
+	char dir[4096];
+	char **with;
+	int n = 0;
+	int rc;
+
+	if (!o->fresh)
+		return supervise(&so, argv - 1, e);
+	rc = make_fresh(dir, o, e);
+	if (rc)
+		return rc;
+	with = calloc((size_t)argc + 4, sizeof(*with));
+	if (!with)
+		return err_set(e, ERR_NOMEM, "out of memory");
+	with[n++] = argv[-1];
+	for (int i = 0; i < argc; i++) {
+		if (i == end) {
+			with[n++] = "-o";
+			with[n++] = dir;
+		}
+		if (argv[i] != o->fresh)
+			with[n++] = argv[i];
+	}
+	rc = supervise(&so, with, e);
+	free(with);
+	return rc;
+}
+
 int cmd_run(int argc, char **argv, struct err *e)
 {
 	struct options o = {0};
@@ -386,10 +462,9 @@ int cmd_run(int argc, char **argv, struct err *e)
 		return 0;
 	}
 	if (!rc && !getenv(WATCH_ENV)) {
-		const struct supervise_options so = {o.trial_timeout_s, o.deadline_s};
-
+		rc = start_supervisor(&o, argc, argv, e);
 		cmd_sets_release(&o.sets);
-		return supervise(&so, argv - 1, e);
+		return rc;
 	}
 	if (!rc) {
 		signals_install(&stop);

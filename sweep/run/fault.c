@@ -26,7 +26,7 @@ static struct {
 	bool after; /* kill: after the call */
 	int nth;    /* ... the Nth of that label; 0: none */
 	char label[LABEL_MAX];
-	bool no_sync;
+	bool no_sync, lie, torn;
 	char key[32], how[16]; /* trial */
 } fault;
 
@@ -101,6 +101,8 @@ static bool hit(void)
 {
 	int call = atomic_fetch_add(&fault.calls, 1) + 1;
 
+	if (fault.on && fault.error == EINTR && (call - fault.at) % 2) /* for ever would never end: every other one */
+		return false;
 	return fault.at && (call == fault.at || (fault.on && call > fault.at));
 }
 
@@ -167,12 +169,14 @@ static ssize_t f_write(int fd, const void *bytes, size_t n)
 
 	if (hit()) {
 		errno = fault.error;
+		if (fault.lie)
+			return (ssize_t)n;
 		return fault.cut ? io_system.write(fd, bytes, half(n)) : -1;
 	}
 	mark_fd("write", fd, false);
 	w = io_system.write(fd, bytes, n);
 	mark_fd("write", fd, true);
-	return w;
+	return w < 0 && fault.lie ? (ssize_t)n : w;
 }
 
 static int f_ftruncate(int fd, off_t n)
@@ -192,13 +196,13 @@ static int f_fsync(int fd)
 	int rc;
 
 	if (fails())
-		return -1;
+		return fault.lie ? 0 : -1;
 	if (fault.no_sync)
 		return 0;
 	mark_fd("fsync", fd, false);
 	rc = io_system.fsync(fd);
 	mark_fd("fsync", fd, true);
-	return rc;
+	return fault.lie ? 0 : rc;
 }
 
 static int f_rename(const char *from, const char *to)
@@ -206,10 +210,31 @@ static int f_rename(const char *from, const char *to)
 	int rc;
 
 	if (fails())
-		return -1;
+		return fault.lie ? 0 : -1;
 	mark_path("rename", to, false);
 	rc = io_system.rename(from, to);
 	mark_path("rename", to, true);
+	return rc;
+}
+
+/* A name that is there before its bytes are, as a store has it that writes in place. */
+static int torn_link(const char *from, const char *to)
+{
+	char bytes[1 << 14];
+	int in = io_system.open(from, O_RDONLY | O_CLOEXEC, 0);
+	ssize_t n = in < 0 ? -1 : io_system.read(in, bytes, sizeof(bytes));
+	int out = n < 0 ? -1 : io_system.open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	int rc = -1;
+
+	if (out >= 0 && io_system.write(out, bytes, (size_t)n / 2) == n / 2) {
+		mark_path("torn", to, false);
+		usleep(20000);
+		rc = io_system.write(out, bytes + n / 2, (size_t)(n - n / 2)) == n - n / 2 ? 0 : -1;
+	}
+	if (in >= 0)
+		io_system.close(in);
+	if (out >= 0)
+		io_system.close(out);
 	return rc;
 }
 
@@ -218,9 +243,9 @@ static int f_link(const char *from, const char *to)
 	int rc;
 
 	if (fails())
-		return -1;
+		return fault.lie ? 0 : -1;
 	mark_path("link", to, false);
-	rc = io_system.link(from, to);
+	rc = fault.torn ? torn_link(from, to) : io_system.link(from, to);
 	mark_path("link", to, true);
 	return rc;
 }
@@ -307,8 +332,27 @@ static bool read_spec(const char *spec)
 		return (fault.trace = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) + 1) > 0;
 	if (!strncmp(spec, "trial=", 6))
 		return sscanf(value, "%31[^:]:%15s", fault.key, fault.how) == 2;
-	fault.no_sync = !strcmp(spec, "nosync");
-	return fault.no_sync;
+	if (!strcmp(spec, "nosync"))
+		return fault.no_sync = true;
+	if (!strcmp(spec, "lie"))
+		return fault.lie = true;
+	return !strcmp(spec, "torn") && (fault.torn = true);
+}
+
+static bool read_specs(const char *specs)
+{
+	char one[256];
+	bool ok = true;
+
+	for (const char *at = specs; ok && *at;) {
+		size_t n = strcspn(at, ";");
+
+		ok = n < sizeof(one);
+		snprintf(one, sizeof(one), "%.*s", (int)n, at);
+		ok = ok && read_spec(one);
+		at += n + (at[n] == ';');
+	}
+	return ok;
 }
 
 int fault_install(const char *spec, struct err *e)
@@ -317,7 +361,7 @@ int fault_install(const char *spec, struct err *e)
 	io = &io_system;
 	if (!spec || !*spec)
 		return 0;
-	if (!read_spec(spec))
+	if (!read_specs(spec))
 		return err_set(e, ERR_USAGE, "GAPSWEEP_FAULT '%.60s': see sweep/run/fault.h", spec);
 	io = &faulty;
 	return 0;

@@ -89,14 +89,18 @@ static int measure(struct plan *p, struct err *e)
 
 	for (int c = 0; c < p->study->n_cells; c += step) {
 		struct trial_spec ts;
+		size_t state_bytes;
 		size_t bytes;
 
 		plan_spec(&ts, p, c * p->study->n_seeds);
 		bytes = trial_bytes(&ts, e);
-		if (!bytes)
+		state_bytes = trial_checkpoint_bytes(&ts, e);
+		if (!bytes || !state_bytes)
 			return e->code;
 		if (bytes > p->trial_bytes)
 			p->trial_bytes = bytes;
+		if (state_bytes > p->state_bytes)
+			p->state_bytes = state_bytes;
 	}
 	return 0;
 }

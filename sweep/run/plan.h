@@ -33,7 +33,8 @@ struct plan {
 	int n_todo; /* trials to run, in launch order; all before plan_look() */
 	int *todo;
 	int n_finished;     /* COMPLETE, PRUNED or DIVERGED */
-	size_t trial_bytes; /* memory that the largest trial allocates (of a sample of cells if they are many) */
+	size_t trial_bytes; /* memory that the largest trial allocates (of a sample of cells if they are many) ... */
+	size_t state_bytes; /* ... and the largest checkpoint */
 };
 
 /* Opens data and weights, checks a sample of cells against the engine, computes all keys. s must outlive the plan. */

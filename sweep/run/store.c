@@ -15,6 +15,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/io.h"
+#include "sweep/run/change.h"
 #include "sweep/run/clock.h"
 #include "sweep/run/epochs.h"
 #include "sweep/run/records.h"
@@ -83,6 +84,28 @@ static int make_parents(const char *dir, struct err *e)
 			*c = '/';
 		}
 	return rc ? rc : make_lasting(path, e);
+}
+
+int store_fresh(char dir[4096], const char *base, struct err *e)
+{
+	size_t n = strlen(base);
+	char parent[4096];
+	int rc;
+
+	while (n > 1 && base[n - 1] == '/')
+		n--;
+	if (!n || n > 4000)
+		return err_set(e, ERR_CANTCREAT, "'%.40s': no good path of a run directory", base);
+	snprintf(parent, sizeof(parent), "%.*s", (int)n, base);
+	rc = make_parents(dirname(parent), e);
+	for (int k = 1; k < 10000 && !rc; k++) {
+		snprintf(dir, 4096, k > 1 ? "%.*s-%d" : "%.*s", (int)n, base, k);
+		if (!io->mkdir(dir, 0755))
+			return 0;
+		if (errno != EEXIST)
+			rc = cannot_create(e, dir);
+	}
+	return rc ? rc : err_set(e, ERR_CANTCREAT, "%s: 9999 of that name are there already", base);
 }
 
 static bool has(const struct store *st, const char *name)
@@ -279,31 +302,8 @@ static int copy_grid(const struct store *st, const struct study *s, struct err *
 	return same ? 0 : file_replace(path, s->text, s->text_bytes, e);
 }
 
-static void add_difference(char note[1024], const char *what, const char *was, const char *is)
-{
-	size_t n = strlen(note);
-
-	if (strcmp(was, is))
-		snprintf(note + n, 1024 - n, "%s%s (%s, now %s)", n ? ", " : "", what, *was ? was : "none",
-			 *is ? is : "none");
-}
-
-static void compare_manifests(char note[1024], const struct manifest *was, const struct manifest *is)
-{
-	char old[16];
-	char new[16];
-
-	snprintf(old, sizeof(old), "%d", was->numerics);
-	snprintf(new, sizeof(new), "%d", is->numerics);
-	add_difference(note, "training data", was->train_hash, is->train_hash);
-	add_difference(note, "validation data", was->val_hash, is->val_hash);
-	add_difference(note, "start weights", was->weights_hash, is->weights_hash);
-	add_difference(note, "numerics version", old, new);
-	add_difference(note, "kernels", was->kernels, is->kernels);
-}
-
 /* Writes the manifest; the time of creation is that of the directory's first. */
-static int put_manifest(struct store *st, char note[1024], struct err *e)
+static int put_manifest(struct store *st, const struct study *s, char note[1024], struct err *e)
 {
 	char path[4096];
 	struct manifest old;
@@ -318,7 +318,7 @@ static int put_manifest(struct store *st, char note[1024], struct err *e)
 		if (manifest_parse(&old, text, path, &why)) {
 			snprintf(note, 1024, "%.900s; written anew", why.msg);
 		} else {
-			compare_manifests(note, &old, &st->manifest);
+			change_sources(note, &old, &st->manifest, s);
 			memcpy(st->manifest.created, old.created, sizeof(old.created));
 			manifest_release(&old);
 		}
@@ -359,7 +359,7 @@ int store_open(struct store *st, const char *dir, const struct study *s, const s
 	if (!rc)
 		rc = copy_grid(st, s, e);
 	if (!rc)
-		rc = put_manifest(st, note, e);
+		rc = put_manifest(st, s, note, e);
 	if (rc)
 		store_close(st);
 	return rc;

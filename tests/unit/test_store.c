@@ -513,7 +513,7 @@ static void what_changed_is_noted(void **state)
 	strcpy(other.kernels, "avx512");
 	strcpy(other.created, "2027-01-01T00:00:00Z");
 	assert_int_equal(store_open(&st, dir, &study, &other, note, &e), 0);
-	assert_non_null(strstr(note, "training data (aa, now cc)"));
+	assert_non_null(strstr(note, "training data a.gz and b.gz (aa, now cc)"));
 	assert_non_null(strstr(note, "kernels (avx2, now avx512)"));
 	assert_null(strstr(note, "validation"));
 	assert_null(strchr(note, '\n'));
