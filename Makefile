@@ -1,6 +1,7 @@
 # gapsweep - see `make help`. Every object lives in build/FLAVOR/, so flavors never mix and need no clean.
 
 CC      ?= gcc
+CLANG   ?= clang
 FLAVOR  ?= release
 B       := build/$(FLAVOR)
 VERSION := 0.1.0
@@ -20,7 +21,10 @@ SAN_asan  := -fsanitize=address -fno-omit-frame-pointer -O1
 SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined -O1
 SAN_fuzz  := -fsanitize=fuzzer-no-link,address,undefined -O1
 SAN_tsan  := -fsanitize=thread -O1
+SAN_coverage := --coverage -fprofile-update=atomic -O1
 SAN       := $(SAN_$(FLAVOR))
+# Fuzzing is about readers of files: kernels, which clang needs minutes for with all checks in, go without.
+KERN_SAN  := $(if $(filter fuzz,$(FLAVOR)),-O1,$(SAN))
 
 # gcc 12 if-converts `if (scalar) vector += ...` within loops into an AVX-512 mask of a single lane: wrong results
 # (test_optim_step sees it). clang does not know the flag.
@@ -38,6 +42,8 @@ ENGINE_OBJ := $(ENGINE_SRC:%.c=$(B)/%.o) $(foreach i,$(ISAS),$(KERN_SRC:%.c=$(B)
 SWEEP_OBJ  := $(SWEEP_SRC:%.c=$(B)/%.o)
 UNIT_SRC   := $(wildcard tests/unit/test_*.c tests/parity/test_*.c)
 UNIT       := $(UNIT_SRC:%.c=$(B)/%)
+FUZZ       := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAY     := $(FUZZ:fuzz_%=$(B)/tests/fuzz/test_%)
 # What the test programs of a folder share: plain reference kernels, fixtures.
 TEST_HELP  := $(patsubst %.c,$(B)/%.o,$(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c tests/parity/*.c)))
 
@@ -48,12 +54,14 @@ PKG_BUILD := gcc libc6-dev libopenblas-openmp-dev libyaml-dev libjansson-dev lib
 	libzip-dev libjpeg62-turbo-dev libpng-dev libsqlite3-dev
 PKG_CHART := gnuplot-nox fonts-dejavu-core
 PKG_TEST  := libcmocka-dev
+PKG_FAULT := e2fsprogs perl fiu-utils libfiu-dev faketime miller python3-minimal jq
+PKG_CHECK := gcovr valgrind
 PKG_FUZZ  := clang libclang-rt-14-dev libomp-14-dev
 PKG_TSAN  := clang libclang-rt-14-dev libomp-14-dev
 PKG_LINT  := clang-format cppcheck
 
 .DEFAULT_GOAL := help
-.PHONY: test-faults soak fuzz fuzz-targets help all demo test check sanitized bench bench-peers asan ubsan tsan fmt lint layers install clean deps deps-test data
+.PHONY: test-faults faults soak fuzz fuzz-targets coverage covered memcheck opt-levels help all demo test check sanitized bench bench-peers asan ubsan tsan fmt lint layers install clean deps deps-test data
 .SECONDARY:
 
 help:                ## this list
@@ -91,7 +99,7 @@ define kern_rule
 $(B)/engine/kernels/kern_%.$(1).o: engine/kernels/kern_%.c
 	@mkdir -p $$(@D)
 	$$(SAY)
-	$$(Q)$(CC) $(BASE) $(CFLAGS) $(SAN) $(KERN_SAFE) $(ISA_FLAGS_$(1)) -DKERN_ISA=$(1) -DKERN_$(1)=1 -c -o $$@ $$<
+	$$(Q)$(CC) $(BASE) $(CFLAGS) $(KERN_SAN) $(KERN_SAFE) $(ISA_FLAGS_$(1)) -DKERN_ISA=$(1) -DKERN_$(1)=1 -c -o $$@ $$<
 endef
 $(foreach i,$(ISAS),$(eval $(call kern_rule,$(i))))
 
@@ -119,28 +127,38 @@ test: deps-test      ## everything that must hold: units, command line, parity w
 	@$(MAKE) --no-print-directory -j$$(nproc) asan
 	@$(MAKE) --no-print-directory -j$$(nproc) ubsan
 
-check: gapsweep $(UNIT)
-	@tests/run.sh $(B) unit cli parity interop browser
+check: gapsweep $(UNIT) $(REPLAY)
+	@tests/run.sh $(B) unit fuzz cli parity interop browser
 
 # Kills, power cuts, full disks: needs minutes; what needs root and has none is skipped, and counted.
-test-faults: gapsweep $(B)/tests/fault/failing_malloc.so ## what must not lose a result: kills, power cuts, full disks
-	@GAPSWEEP_BUILD=$(B) tests/run.sh $(B) fault
+test-faults: deps-test ## what must not lose a result: kills, power cuts, full disks
+	@tests/need.sh $(PKG_FAULT)
+	@$(MAKE) --no-print-directory -j$$(nproc) faults
+faults: gapsweep $(B)/tests/unit/test_faults $(B)/tests/fault/failing_malloc.so
+	@GAPSWEEP_BUILD=$(B) tests/run.sh $(B) unit/test_faults fault
 
 FUZZ_SECONDS ?= 60
-FUZZ := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 fuzz:                ## libFuzzer on every reader of files, FUZZ_SECONDS (60) each; what it found before comes first
 	@tests/need.sh $(PKG_BUILD) $(PKG_FUZZ)
-	@$(MAKE) --no-print-directory FLAVOR=fuzz CC=clang fuzz-targets
-	@for f in $(FUZZ); do tests/fuzz/run.sh build/fuzz $$f $(FUZZ_SECONDS) || exit 1; done
+	@$(MAKE) --no-print-directory -j$$(nproc) FLAVOR=fuzz CC=$(CLANG) fuzz-targets
+	@$(MAKE) --no-print-directory -j$$(nproc) $(FUZZ:%=run-%)
+run-fuzz_%:
+	@tests/fuzz.sh build/fuzz fuzz_$* $(FUZZ_SECONDS)
+
+# The same targets as plain tests of what is known: no clang needed.
+$(B)/tests/fuzz/test_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/libsweep.a $(B)/libengine.a
+	$(SAY)
+	$(Q)$(CC) $(SAN) -fopenmp -o $@ $^ $(LDLIBS)
 
 fuzz-targets: $(FUZZ:%=$(B)/tests/fuzz/%)
 $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libsweep.a $(B)/libengine.a
 	$(SAY)
 	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -fopenmp -o $@ $^ $(LDLIBS)
 
-soak:                ## the same at large numbers (hours)
+soak:                ## test-faults at large numbers, then each fuzz target for an hour (a night)
 	@FAULT_KILLS=5000 FAULT_DEATHS=1000 FAULT_CUTS=1000 FAULT_READS=5000 FAULT_MALLOCS=100000 \
-		$(MAKE) --no-print-directory test-faults
+		FAULT_CHAINS=200 FAULT_FIU=2000 $(MAKE) --no-print-directory test-faults
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=3600
 
 $(B)/tests/fault/%.so: tests/fault/%.c
 	@mkdir -p $(@D)
@@ -151,12 +169,30 @@ asan:                ## units and command line under AddressSanitizer and LeakSa
 	@$(MAKE) --no-print-directory FLAVOR=asan sanitized
 ubsan:               ## the same under UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory FLAVOR=ubsan sanitized
-sanitized: $(B)/gapsweep $(filter $(B)/tests/unit/%,$(UNIT))
-	@tests/run.sh $(B) unit cli
+sanitized: $(B)/gapsweep $(filter $(B)/tests/unit/%,$(UNIT)) $(REPLAY)
+	@tests/run.sh $(B) unit fuzz cli
+
+coverage: deps-test  ## lines of engine/ and sweep/ that units, command line, parity and faults reach (gcov, gcovr)
+	@tests/need.sh $(PKG_CHECK) $(PKG_FAULT)
+	@$(MAKE) --no-print-directory -j$$(nproc) FLAVOR=coverage covered
+covered: $(B)/gapsweep $(UNIT) $(REPLAY) $(B)/tests/fault/failing_malloc.so
+	@find $(B) -name '*.gcda' -delete
+	-@FAULT_KILLS=20 FAULT_DEATHS=10 FAULT_READS=20 FAULT_MALLOCS=20 FAULT_FIU=5 FAULT_CUTS=2 FAULT_CHAINS=2 \
+		GAPSWEEP_BUILD=$(B) tests/run.sh $(B) unit fuzz cli parity interop fault
+	@gcovr --root . --object-directory $(B) --filter engine/ --filter sweep/ --exclude-throw-branches \
+		--gcov-ignore-parse-errors --txt $(B)/coverage.txt --print-summary --fail-under-line 90
+
+memcheck: all        ## valgrind's memcheck over a tiny sweep, its resume and its report
+	@tests/need.sh $(PKG_CHECK)
+	@tests/memcheck.sh ./gapsweep
+
+opt-levels: deps-test ## the same tables from builds at -O0, -O2 and -O3
+	@for o in 0 2 3; do $(MAKE) --no-print-directory -j$$(nproc) FLAVOR=O$$o CFLAGS="-O$$o -g" build/O$$o/gapsweep || exit 1; done
+	@tests/opt-levels.sh build/O0/gapsweep build/O2/gapsweep build/O3/gapsweep
 
 tsan:                ## the scheduler under ThreadSanitizer (clang, libomp, archer)
 	@tests/need.sh $(PKG_BUILD) $(PKG_TEST) $(PKG_TSAN)
-	@$(MAKE) --no-print-directory FLAVOR=tsan CC=clang build/tsan/tests/unit/test_sched
+	@$(MAKE) --no-print-directory FLAVOR=tsan CC=$(CLANG) build/tsan/tests/unit/test_sched
 	OMP_TOOL_LIBRARIES=$(firstword $(wildcard /usr/lib/llvm-*/lib/libarcher.so)) \
 	TSAN_OPTIONS=ignore_noninstrumented_modules=1 build/tsan/tests/unit/test_sched
 

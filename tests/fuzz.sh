@@ -1,21 +1,35 @@
 #!/bin/sh
-# run.sh BUILD TARGET SECONDS - replays what was found before (tests/fuzz/found/TARGET/), then fuzzes for so long.
+# fuzz.sh BUILD TARGET SECONDS [RUNS] - replays what was found before (tests/fuzz/found/TARGET/), then fuzzes for so long,
+# or so many runs, from the seeds and the ready files of that kind.
 set -eu
-build=$1 target=$2 seconds=$3
+build=$1 target=$2 seconds=$3 name=${2#fuzz_}
 corpus=$build/corpus/$target
 mkdir -p "$corpus"
-dictionary=tests/fuzz/${target#fuzz_}.dict
-for known in tests/fuzz/found/"$target"/*; do
+for known in tests/fuzz/found/"$name"/*; do
 	[ ! -f "$known" ] || "$build/tests/fuzz/$target" "$known" >"$build/$target.log" 2>&1 || {
 		cat "$build/$target.log"
 		echo "$target: $known is back"
 		exit 1
 	}
 done
-options="-max_total_time=$seconds -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 -artifact_prefix=$build/$target-"
-[ ! -f "$dictionary" ] || options="$options -dict=$dictionary"
+
+# What is ready elsewhere in the sources, as the target takes it: some read a byte of choices first.
+ready=$build/corpus/ready-$name
+mkdir -p "$ready"
+case $name in
+study) cp grids/*.yaml "$ready" ;;
+image) cp tests/parity/fixtures/images/*.jpg tests/parity/fixtures/images/*.png "$ready" ;;
+pth) for f in tests/unit/pth/*.pth; do { printf '\0'; cat "$f"; } >"$ready/${f##*/}"; done ;;
+weights) for f in tests/parity/fixtures/*-names.safetensors; do { printf '\0'; cat "$f"; } >"$ready/${f##*/}"; done ;;
+esac
+seeds=
+[ ! -d "tests/fuzz/seeds/$name" ] || seeds=tests/fuzz/seeds/$name
+
+options="-max_total_time=$seconds -runs=${4:--1} -timeout=10 -rss_limit_mb=4096 -print_final_stats=1
+	-artifact_prefix=$build/$target-"
+[ ! -f "tests/fuzz/$name.dict" ] || options="$options -dict=tests/fuzz/$name.dict"
 # shellcheck disable=SC2086
-"$build/tests/fuzz/$target" $options "$corpus" >"$build/$target.log" 2>&1 || {
+"$build/tests/fuzz/$target" $options "$corpus" "$ready" $seeds >"$build/$target.log" 2>&1 || {
 	tail -n 60 "$build/$target.log"
 	exit 1
 }

@@ -1,11 +1,14 @@
 #!/bin/sh
-# run.sh BUILD FOLDER... - runs every test program and script of these folders of tests/; the last line counts them.
+# run.sh BUILD FOLDER... - runs every test program and script of these folders of tests/ (or one, as unit/test_store); the
+# last line counts them, below the lines of their output that begin with SUMMARY.
 set -u
 build=$1
 shift
 passed=0 failed=0 skipped=0
 export GAPSWEEP="${GAPSWEEP:-$PWD/$build/gapsweep}" LC_ALL=C
 log=$build/test.log
+summary=$build/test.summary
+: >"$summary"
 
 run() {
 	name=$1
@@ -14,6 +17,7 @@ run() {
 	"$@" >"$log" 2>&1
 	rc=$?
 	took=$(($(date +%s) - start))
+	sed -n 's/^SUMMARY /  /p' "$log" >>"$summary"
 	case $rc in
 	0) passed=$((passed + 1)); echo "ok    $name (${took} s)" ;;
 	77) skipped=$((skipped + 1)); echo "skip  $name: $(tail -n 1 "$log")" ;;
@@ -22,7 +26,8 @@ run() {
 }
 
 for folder in "$@"; do
-	for t in "$build/tests/$folder"/test_* "tests/$folder"/*.sh; do
+	for t in "$build/tests/$folder"/test_* "tests/$folder"/*.sh "$build/tests/$folder"; do
+		[ -f "$t" ] || continue
 		case $t in
 		*.o | *.d | *\**) ;;
 		*.sh) run "${t#tests/}" sh "$t" ;;
@@ -30,5 +35,6 @@ for folder in "$@"; do
 		esac
 	done
 done
+cat "$summary"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

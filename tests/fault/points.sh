@@ -28,5 +28,16 @@ while read -r count label; do
 		done
 	done
 done <"$tmp/labels"
-echo "$(wc -l <"$tmp/labels") kinds of calls, $points kills"
+echo "SUMMARY $points kills before and after each of $(wc -l <"$tmp/labels") kinds of file calls: 0 lost or changed, tables equal"
 [ "$points" -ge 60 ] || fail "only $points points: this proves little"
+
+# The control: killed between half a result and the whole.
+got=0
+GAPSWEEP_FAULT="torn;kill=before:torn result.json:3" run -o "$tmp/run" "$tmp/grid.yaml" || got=$?
+[ "$got" -eq 137 ] || fail "the torn point was not reached: exit $got: $(cat "$tmp/err")"
+remember "$tmp/run"
+run -o "$tmp/run" "$tmp/grid.yaml" || true
+if (unchanged "$tmp/run") 2>/dev/null; then
+	fail "half a result went unseen: this proves nothing"
+fi
+echo "SUMMARY control: killed behind half a published result: seen as changed"

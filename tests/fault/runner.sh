@@ -30,7 +30,18 @@ while [ "$deaths" -lt "${FAULT_DEATHS:-100}" ]; do
 done
 said "$tmp/err" "killed (out of memory?)"
 said "$tmp/err" "with fewer workers"
-echo "$deaths deaths of the runner, 0 trials lost"
+echo "SUMMARY $deaths kills of the runner (as for want of memory): gone on with by itself, tables equal"
+
+# The control: without its supervisor the first death is the end.
+rm -rf "$tmp/run"
+GAPSWEEP_RUNNER=-1 "$GAPSWEEP" run -q -j2 --no-report -o "$tmp/run" "$tmp/grid.yaml" >"$tmp/out" 2>"$tmp/err" &
+pid=$!
+until [ -n "$(find "$tmp/run/trials" -name result.json 2>/dev/null)" ]; do sleep 0.01; done
+kill -9 "$pid"
+got=0
+wait "$pid" 2>/dev/null || got=$?
+[ "$got" -eq 137 ] && [ ! -e "$tmp/run/cells.csv" ] || fail "without a supervisor a death cost nothing: exit $got"
+echo "SUMMARY control: without the supervisor one kill ends the sweep"
 
 # A trial that brings its process down.
 tiny_grid "$tmp/few.yaml"
@@ -53,6 +64,8 @@ done <<-LIST
 	kill killed (out of memory?), 3 times in a row
 	hang hung: no epoch ended in 0.5 s, 3 times in a row
 LIST
+
+echo "SUMMARY a trial that crashes (SEGV, ABRT, KILL) or hangs: FAIL after 3 times, all others untouched"
 
 # All of them: five are enough to see why.
 got=0

@@ -29,6 +29,26 @@ for signal in INT TERM HUP; do
 	done
 done
 
+echo "SUMMARY 10 each of SIGINT, SIGTERM, SIGHUP: 75 within 2 s, with checkpoints"
+
+# Twice: out at once. The first one cannot end it, for a trial hangs: that is the control of the two seconds, too.
+for i in 1 2 3 4 5 6 7 8 9 10; do
+	rm -rf "$tmp/run"
+	GAPSWEEP_FAULT="trial=any:hang" "$GAPSWEEP" run -q -j2 --no-report -o "$tmp/run" "$tmp/grid.yaml" >"$tmp/out" 2>"$tmp/err" &
+	pid=$!
+	until [ "$(find "$tmp/run/trials" -name attempts 2>/dev/null | wc -l)" -eq 2 ]; do sleep 0.01; done
+	sleep 0.1
+	kill -INT "$pid"
+	case $i in 1) sleep 2.2 ;; *) sleep 0.1 ;; esac
+	kill -0 "$pid" 2>/dev/null || fail "a trial that hangs ended at the first SIGINT: this proves nothing"
+	kill -INT "$pid"
+	got=0
+	wait "$pid" || got=$?
+	[ "$got" -eq 130 ] || fail "a second SIGINT gave exit $got: $(cat "$tmp/err")"
+done
+echo "SUMMARY 10 second SIGINTs: 130 at once; control: a trial that hangs is not gone in 2 s after the first"
+rm -rf "$tmp/run"
+
 # To the whole group, as a terminal does: supervisor and runner both get it, and it is one Ctrl-C.
 setsid "$GAPSWEEP" run -q -j2 --no-report -o "$tmp/run" "$tmp/grid.yaml" >"$tmp/out" 2>"$tmp/err" &
 pid=$!
@@ -45,6 +65,7 @@ for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 	[ "$got" -eq 73 ] || fail "a second runner got exit $got"
 	said "$tmp/second" "in use by process $pid"
 done
+echo "SUMMARY 20 second runners of one directory: each refused with the holder's number"
 kill -9 "$pid" # the runner goes with its supervisor, and the lock with it
 wait "$pid" || true
 

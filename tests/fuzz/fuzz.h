@@ -1,9 +1,5 @@
 /*
  * fuzz.h - for libFuzzer targets whose reader takes a path: the input as a file in memory.
- *
- * clang -std=gnu11 -I. -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined tests/fuzz/fuzz_weights.c \
- *       engine/base/{err,file,input,rng}.c engine/data/[a-z]*.c engine/net/{pickle,weights*}.c \
- *       -ljansson -lxxhash -lzip -ljpeg -lpng -lz -lm
  */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H

@@ -136,57 +136,87 @@ static bool expected_failure(int rc)
 	return rc == ERR_IO || rc == ERR_CANTCREAT;
 }
 
-/* One night with one fault. False if the fault was never reached. */
-static bool disturbed(const char *dir, int n, const char *what, bool invisible)
+/* What went wrong in a night with one fault, and in the next without; NULL if nothing. *reached: the fault was. */
+static const char *disturbed(const char *dir, const char *spec, int n, bool invisible, bool *reached)
 {
+	static char what[2000];
 	struct err e = {0};
-	char spec[64];
-	int calls;
 	int rc;
 
-	snprintf(spec, sizeof(spec), "fail=%d:%s", n, what);
+	*what = 0;
 	assert_int_equal(fault_install(spec, &e), 0);
 	rc = night(dir, &e);
-	calls = fault_calls();
+	*reached = fault_calls() >= n;
 	fault_install(NULL, &e);
 	if (rc && (invisible || !expected_failure(rc)))
-		fail_msg("%s: rc %d: %s", spec, rc, e.msg);
+		snprintf(what, sizeof(what), "%s: rc %d: %s", spec, rc, e.msg);
 	for (int t = 0; t < TRIALS; t++)
 		if (!right(dir, t) && (visible(dir, t) || !rc))
-			fail_msg("%s: trial %d: a wrong result, or none and no error", spec, t);
+			snprintf(what, sizeof(what), "%s: trial %d: a wrong result, or none and no error", spec, t);
 	if (night(dir, &e)) /* without a fault: goes on with what is missing */
-		fail_msg("%s, then again: %s", spec, e.msg);
+		snprintf(what, sizeof(what), "%s, then again: %s", spec, e.msg);
 	for (int t = 0; t < TRIALS; t++)
 		if (!right(dir, t))
-			fail_msg("%s: trial %d is wrong after going on", spec, t);
-	return calls >= n;
+			snprintf(what, sizeof(what), "%s: trial %d is wrong after going on", spec, t);
+	return *what ? what : NULL;
+}
+
+/* All N of one kind of fault; how many there were, and of those how many did harm (the first is in what). */
+static int every_call(const char *kind, bool invisible, int stride, int *harm, char what[2000])
+{
+	int runs = 0;
+
+	for (int n = 1;; n += stride, runs++) {
+		char dir[300];
+		char spec[64];
+		const char *why;
+		bool reached;
+
+		snprintf(dir, sizeof(dir), "%s/fail", root);
+		snprintf(spec, sizeof(spec), kind, n);
+		why = disturbed(dir, spec, n, invisible, &reached);
+		remove_tree(dir);
+		if (why && !(*harm)++)
+			snprintf(what, 2000, "%s", why);
+		if (!reached)
+			return runs;
+	}
 }
 
 static void any_call_may_fail(void **state)
 {
 	static const struct {
-		const char *what;
+		const char *kind;
 		bool invisible;
 	} fault[] = {
-		{"EIO", false},  {"EIO:on", false}, {"ENOSPC", false},  {"ENOSPC:on", false},
-		{"EINTR", true}, {"SHORT", true},   {"SHORT:on", true},
+		{"fail=%d:EIO", false},       {"fail=%d:EIO:on", false},  {"fail=%d:ENOSPC", false},
+		{"fail=%d:ENOSPC:on", false}, {"fail=%d:EINTR", true},    {"fail=%d:EINTR:on", true},
+		{"fail=%d:SHORT", true},      {"fail=%d:SHORT:on", true},
 	};
+	char what[2000] = "";
+	int harm = 0;
 	int runs = 0;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(fault) / sizeof(*fault); i++)
-		for (int n = 1;; n++, runs++) {
-			char dir[300];
-			bool reached;
-
-			snprintf(dir, sizeof(dir), "%s/fail", root);
-			reached = disturbed(dir, n, fault[i].what, fault[i].invisible);
-			remove_tree(dir);
-			if (!reached)
-				break;
-		}
-	print_message("%d faults, each survived\n", runs);
+		runs += every_call(fault[i].kind, fault[i].invisible, 1, &harm, what);
+	print_message("SUMMARY %d Nth I/O calls (4 errors, once and on), %d did harm\n", runs, harm);
+	if (harm)
+		fail_msg("%s", what);
 	assert_true(runs > 500);
+}
+
+/* The control: the same where a failed call is taken for done. */
+static void a_store_that_ignores_failures_is_found_out(void **state)
+{
+	char what[2000] = "";
+	int harm = 0;
+	int runs = every_call("lie;fail=%d:EIO", false, 3, &harm, what);
+
+	(void)state;
+	runs += every_call("lie;fail=%d:ENOSPC:on", false, 7, &harm, what);
+	print_message("SUMMARY control: failed calls ignored: %d of %d did harm\n", harm, runs);
+	assert_true(harm > 0);
 }
 
 /* ---- the disk after a power cut ---- */
@@ -581,7 +611,7 @@ static void a_power_cut_at_any_call_loses_nothing(void **state)
 	drop_sync = false;
 	record();
 	states = replay();
-	print_message("%d calls, %d states of the disk, %d violations\n", n_ops, states, violations);
+	print_message("SUMMARY %d states of the disk behind %d calls, %d lost\n", states, n_ops, violations);
 	assert_int_equal(violations, 0);
 }
 
@@ -593,7 +623,7 @@ static void without_fsync_the_test_fails(void **state)
 	record();
 	replay();
 	drop_sync = false;
-	print_message("without fsync: %d violations\n", violations);
+	print_message("SUMMARY control: without fsync: %d states lost something\n", violations);
 	assert_true(violations > 0);
 }
 
@@ -630,58 +660,98 @@ static void mutate(const char *path)
 }
 
 /* Trial 0 has a damaged file: it is right, or said to be damaged, or begun; the others are as they were. */
-static void check_damaged(const char *dir, int mutation)
+static bool damage_told(const char *dir)
 {
 	struct study copy = {0};
 	struct trial_record r;
 	struct store st = {.lock_fd = -1};
 	struct err e = {0};
+	bool good;
 	int rc;
 
 	snprintf(st.dir, sizeof(st.dir), "%s", dir);
 	rc = store_read_trial(&st, &study, plan.trial[0].key, &r, &e);
-	if (rc && (rc != ERR_DATA || r.end.state != STATE_FAIL || !*r.end.reason))
-		fail_msg("mutation %d: rc %d, state %d", mutation, rc, r.end.state);
+	good = !rc || (rc == ERR_DATA && r.end.state == STATE_FAIL && *r.end.reason);
 	trial_record_release(&r);
 	for (int t = 1; t < TRIALS; t++)
-		if (!right(dir, t))
-			fail_msg("mutation %d hides trial %d", mutation, t);
+		good = good && right(dir, t);
 	rc = store_read(&st, &copy, dir, &e);
-	if (rc && rc != ERR_DATA)
-		fail_msg("mutation %d: manifest: rc %d: %s", mutation, rc, e.msg);
+	good = good && (!rc || rc == ERR_DATA);
 	study_release(&copy);
 	store_close(&st);
+	return good;
+}
+
+/* A fresh copy of the reference run; unfinished: trial 0 has a row and a checkpoint and no result. */
+static void fresh_copy(const char *dir, bool unfinished)
+{
+	static struct store st = {.lock_fd = -1};
+	static char block[4096];
+	char command[1000];
+	struct trial_log log;
+	struct err e;
+
+	snprintf(command, sizeof(command), "rm -rf %s && cp -R %s/reference %s", dir, root, dir);
+	assert_int_equal(system(command), 0);
+	if (!unfinished)
+		return;
+	snprintf(command, sizeof(command), "rm %s/trials/%s/result.json", dir, plan.trial[0].key);
+	assert_int_equal(system(command), 0);
+	snprintf(st.dir, sizeof(st.dir), "%s", dir);
+	if (store_trial_begin(&log, &st, &study, plan.trial[0].key, 1, &e) ||
+	    store_trial_checkpoint(&log, block, sizeof(block), &e))
+		fail_msg("%s", e.msg);
+	store_trial_close(&log);
+}
+
+/* `n` mutations; every 20 the sweep goes on, and then starts from a fresh copy. How many were not told or did harm. */
+static int mutations(int n, int victim)
+{
+	static const char *const file[] = {"result.json",  "epochs.csv", "attempts",
+					   "correct.bits", "checkpoint", "../../manifest.json"};
+	char path[700];
+	char dir[300];
+	int harm = 0;
+	struct err e;
+
+	snprintf(dir, sizeof(dir), "%s/damaged", root);
+	fault_install("nosync", &e);
+	for (int i = 0; i < n; i++) {
+		if (i % 20 == 0)
+			fresh_copy(dir, i % 40 == 0);
+		snprintf(path, sizeof(path), "%s/trials/%s/%s", dir, plan.trial[victim].key, file[roll(6)]);
+		mutate(path);
+		harm += !damage_told(dir);
+		if (i % 20 != 19)
+			continue;
+		harm += half_night(dir, false, &e) != 0;
+		for (int t = 1; t < TRIALS; t++)
+			harm += !right(dir, t);
+	}
+	fault_install(NULL, &e);
+	remove_tree(dir);
+	return harm;
 }
 
 static void damage_stays_where_it_is(void **state)
 {
-	static const char *const file[] = {"result.json", "epochs.csv", "attempts", "correct.bits",
-					   "../../manifest.json"};
-	char command[1000];
-	char path[700];
-	char dir[300];
-	struct err e;
+	int harm = mutations(2000, 0);
 
 	(void)state;
-	snprintf(dir, sizeof(dir), "%s/damaged", root);
-	fault_install("nosync", &e);
-	for (int i = 0; i < 2000; i++) {
-		if (i % 20 == 0) { /* now and then the sweep goes on, and all is well again; then from a fresh copy */
-			snprintf(command, sizeof(command), "rm -rf %s && cp -R %s/reference %s", dir, root, dir);
-			assert_int_equal(system(command), 0);
-		}
-		snprintf(path, sizeof(path), "%s/trials/%s/%s", dir, plan.trial[0].key, file[roll(5)]);
-		mutate(path);
-		check_damaged(dir, i);
-		if (i % 20 == 19) {
-			if (half_night(dir, false, &e))
-				fail_msg("mutation %d, then going on: %s", i, e.msg);
-			for (int t = 1; t < TRIALS; t++)
-				assert_true(right(dir, t));
-		}
-	}
-	fault_install(NULL, &e);
-	remove_tree(dir);
+	print_message(
+		"SUMMARY 2000 mutations of result.json, epochs.csv, checkpoint, manifest.json, ...: %d did harm\n",
+		harm);
+	assert_int_equal(harm, 0);
+}
+
+/* The control: damage of another trial than the one that may be damaged. */
+static void damage_elsewhere_is_seen(void **state)
+{
+	int harm = mutations(100, 1);
+
+	(void)state;
+	print_message("SUMMARY control: damage of a trial that should be whole: seen %d times in 100\n", harm);
+	assert_true(harm > 0);
 }
 
 static int set_up(void **state)
@@ -719,9 +789,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_call_may_fail),
+		cmocka_unit_test(a_store_that_ignores_failures_is_found_out),
 		cmocka_unit_test(a_power_cut_at_any_call_loses_nothing),
 		cmocka_unit_test(without_fsync_the_test_fails),
 		cmocka_unit_test(damage_stays_where_it_is),
+		cmocka_unit_test(damage_elsewhere_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

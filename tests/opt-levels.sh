@@ -1,0 +1,25 @@
+#!/bin/sh
+# opt-levels.sh GAPSWEEP... - these builds of the program make the same tables, for a multilayer perceptron and a small
+# convolutional net with three optimizers.
+set -eu
+. tests/tiny.sh
+tiny_grid "$tmp/mlp.yaml"
+cat >"$tmp/cnn.yaml" <<'END'
+data:
+  train: {fake: {n: 48, shape: [3, 16, 16], classes: 4, seed: 1}}
+  val: {fake: {n: 32, shape: [3, 16, 16], classes: 4, seed: 2}}
+model: {arch: resnet-slim, width: 8}
+epochs: 2
+batch_size: 16
+parameters: {lr: [0.01], momentum: [0, 0.9], optimizer: [sgd, adam, rmsprop]}
+END
+first=
+for program in "$@"; do
+	for grid in mlp cnn; do
+		dir=$tmp/$grid-$(echo "$program" | tr / _)
+		status 0 "$program" run -q -j2 --no-report -o "$dir" "$tmp/$grid.yaml"
+		[ -z "$first" ] || same_tables "$tmp/$grid-$first" "$dir"
+	done
+	[ -n "$first" ] || first=$(echo "$program" | tr / _)
+done
+echo "the same tables from: $*"
