@@ -83,21 +83,41 @@ static int step_all(struct bundle_member *m, int n, struct trial *leader, int pr
 		trial_update(x->trial);
 		p->loss += loss * now;
 		p->right += count_right(x->trial, now);
-		if (trial_diverges(x->trial, loss, p->step))
+		if (trial_diverges(x->trial, loss, p->step)) {
 			x->status = TRIAL_DIVERGED;
+			if (x->trial != leader) /* those of its last step: the leader goes on */
+				net_copy_statistics(&x->trial->net, &leader->net, prefix);
+		}
 	}
 	return rc;
 }
 
-/* Goes on from the current step to the epoch's end or a stop. */
-static int train_steps(struct bundle_member *m, int n, struct trial *leader, int prefix, const atomic_bool *stop,
+/* The leader has diverged, others go on: the first of them leads from here, and the old one stays as it is. */
+static struct trial *hand_over(struct bundle_member *m, int n, const struct trial *old, int prefix)
+{
+	struct trial *next = leader_of(m, n);
+
+	net_give_back(&next->net);
+	net_copy_statistics(&next->net, &old->net, prefix);
+	order_samples(next);
+	for (int i = 0; i < n; i++) {
+		if (m[i].status != TRIAL_RUNNING || m[i].trial == next)
+			continue;
+		net_give_back(&m[i].trial->net);
+		net_borrow(&m[i].trial->net, &next->net, prefix);
+	}
+	return next;
+}
+
+/* Goes on from the current step to the epoch's end or a stop. *lead: who leads, at the end those that go on if any does. */
+static int train_steps(struct bundle_member *m, int n, struct trial **lead, int prefix, const atomic_bool *stop,
 		       struct err *e)
 {
-	const int64_t samples = dataset_info(leader->spec.train)->n;
-	const int batch = leader->net.batch;
-	const int64_t first = leader->position.step;
+	const int64_t samples = dataset_info((*lead)->spec.train)->n;
+	const int batch = (*lead)->net.batch;
+	const int64_t first = (*lead)->position.step;
 
-	order_samples(leader);
+	order_samples(*lead);
 	for (int64_t step = first; step * batch < samples && leader_of(m, n); step++) {
 		int64_t at = step * batch;
 		int now = samples - at < batch ? (int)(samples - at) : batch;
@@ -111,9 +131,11 @@ static int train_steps(struct bundle_member *m, int n, struct trial *leader, int
 		}
 		for (int i = 0; i < n; i++)
 			m[i].trial->position.step += m[i].status == TRIAL_RUNNING;
-		rc = step_all(m, n, leader, prefix, leader->order + at, now, e);
+		rc = step_all(m, n, *lead, prefix, (*lead)->order + at, now, e);
 		if (rc)
 			return rc;
+		if (*lead != leader_of(m, n) && leader_of(m, n))
+			*lead = hand_over(m, n, *lead, prefix);
 	}
 	return 0;
 }
@@ -363,9 +385,10 @@ void bundle_epoch(struct bundle_member *m, int n, const atomic_bool *stop)
 	prefix = common_prefix(m, n);
 	for (int i = 1; i < n; i++)
 		net_borrow(&m[i].trial->net, &leader->net, prefix);
-	rc = train_steps(m, n, leader, prefix, stop, &e);
-	for (int i = 1; i < n; i++)
-		net_copy_statistics(&m[i].trial->net, &leader->net, prefix);
+	rc = train_steps(m, n, &leader, prefix, stop, &e);
+	for (int i = 0; i < n; i++)
+		if (m[i].trial != leader && m[i].status != TRIAL_DIVERGED)
+			net_copy_statistics(&m[i].trial->net, &leader->net, prefix);
 	trained = seconds();
 	for (int i = 0; i < n && !rc; i++)
 		if (m[i].status != TRIAL_STOPPED)
