@@ -18,7 +18,7 @@ do for [FORMAT in FORMATS] {
         set xtics nomirror ()
         do for [i=1:N_TIC] { if (TIC_PANEL[i] == p) { set xtics add (TIC[i] TIC_AT[i]) } }
         set xlabel X_LABEL[p] offset 0,0.4
-        set ylabel 'gap: train − validation (points)'
+        set ylabel 'clean gap: train − validation (points)'
         set arrow 1 from X_LOW[p],0 to X_HIGH[p],0 nohead lc rgb SOFT lw 1 back
         do for [k=1:N_LINES] {
             yk = y0 + PLOT_H + 58 + 18 * (k - 1)

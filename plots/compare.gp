@@ -13,7 +13,7 @@ do for [FORMAT in FORMATS] {
     set border 1
     unset ytics
     set yrange [N_ROWS+0.5:0.5]; set xrange [X_LOW:X_HIGH]
-    set xlabel 'difference of the gap (points); right: a wider gap than the first run' offset 0,0.4
+    set xlabel 'difference of the clean gap (points); right: a wider gap than the first run' offset 0,0.4
     set grid noytics xtics
     set key off
     set arrow 1 from 0,0.5 to 0,N_ROWS+0.5 nohead lc rgb INK lw 1.2 back

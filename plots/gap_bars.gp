@@ -13,7 +13,7 @@ do for [FORMAT in FORMATS] {
     unset ytics
     set yrange [N_ROWS+0.5:0.5]
     set xrange [GAP_LOW:GAP_HIGH]
-    set xlabel 'gap: train − validation accuracy (points)' offset 0,0.4
+    set xlabel 'clean gap: train − validation accuracy (points)' offset 0,0.4
     set grid noytics xtics
     set xzeroaxis lt 1
     set style fill solid 1 noborder

@@ -12,6 +12,8 @@ do for [FORMAT in FORMATS] {
     set xrange [X_LOW:X_HIGH]; set yrange [Y_LOW:Y_HIGH]
     if (N_TIC > 0) { set xtics nomirror () ; do for [i=1:N_TIC] { set xtics add (TIC[i] TIC_AT[i]) } }
     set xlabel X_LABEL offset 0,0.4
+    # 0 has no place on a logarithmic axis: it stands apart, behind a break.
+    if (ZERO == ZERO) { BREAK = ZERO + 0.4 * (X_HIGH - X_LOW) * 0.12; set arrow 90 from BREAK,Y_LOW to BREAK,Y_HIGH nohead back lc rgb SOFT lw 1 dt (2,4) }
     set ylabel Y_LABEL
     set key off
     KEY_Y = 480

@@ -13,7 +13,7 @@ do for [FORMAT in FORMATS] {
     set lmargin at screen PX(LEFT); set rmargin at screen PX(WIDTH - RIGHT)
     unset key
     set logscale y
-    set format y '%.0e'
+    set format y '1e%T'
     set xrange [0.5:EPOCHS+0.5]; set yrange [Y_LOW:Y_HIGH]
     if (EPOCHS <= 12) { set xtics 1 } else { set xtics autofreq }
     do for [p=1:N_PANELS] {

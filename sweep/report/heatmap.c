@@ -7,14 +7,24 @@
 #include "sweep/report/marks.h"
 #include "sweep/report/palette.h"
 
-enum { MAX_PANELS = 8, MAX_TICS = 40, WIDTH = 600, PLOT_W = 420, ROW_H = 52, CELL_MIN_W = 36, CELL_MIN_H = 18 };
-enum kind { KIND_ABSENT, KIND_OPEN, KIND_DIVERGED, KIND_VALUE };
+enum { MAX_PANELS = 8, MAX_TICS = 40, WIDTH = 600, PLOT_W = 420, ROW_H = 52, CELL_MIN_W = 38, CELL_MIN_H = 18 };
+#define SPREAD_POINTS 7.0
+enum kind { KIND_ABSENT, KIND_OPEN, KIND_FAILED, KIND_PRUNED, KIND_DIVERGED, KIND_VALUE, N_KINDS };
+/* What stands in a rectangle without a figure, and in the legend. */
+static const struct {
+	const char *word, *sign, *meaning;
+} kinds[N_KINDS] = {
+	[KIND_ABSENT] = {"absent", " ", "not in the grid"}, [KIND_OPEN] = {"open", "…", "not finished"},
+	[KIND_FAILED] = {"failed", "×", "failed"},          [KIND_PRUNED] = {"pruned", "–", "stopped early"},
+	[KIND_DIVERGED] = {"diverged", " ", "diverged"},    [KIND_VALUE] = {"value", " ", ""},
+};
 
 /* What is drawn at one pair of rates: the mean over the cells that share it. */
 struct tile {
 	int n_cells, n_values;
-	bool feasible, best, baseline, some_diverged, open;
+	bool feasible, best, baseline, diverged, pruned, failed, open;
 	double sum;
+	const struct estimate *value; /* the last one's; the only one's, if there is one */
 };
 
 struct panel {
@@ -32,8 +42,10 @@ struct heatmap {
 	double low, high;
 	enum palette palette;
 	bool shared; /* several cells at one pair of rates */
-	bool has[KIND_VALUE + 1];
+	bool has[N_KINDS];
 	bool some_diverged, feasible;
+	double points; /* size of the figures in the rectangles; 0: they do not fit, only marks are set */
+	bool spread;   /* room for the standard deviation below the figure */
 };
 
 static double x_rate(const struct setting *set)
@@ -113,13 +125,16 @@ static void add_cell(struct heatmap *h, int cell)
 	p = &h->panel[at];
 	t = &p->tile[axis_find(&p->y, y_rate(st, set)) * p->x.n + axis_find(&p->x, x_rate(set))];
 	h->shared |= t->n_cells++ > 0;
-	t->some_diverged |= c->n_diverged > 0;
+	t->diverged |= c->n_diverged > 0;
+	t->pruned |= c->n_pruned > 0;
+	t->failed |= c->n_failed > 0;
 	t->open |= c->n_open > 0;
 	t->feasible |= st->n_constraints && c->feasible;
 	t->best |= cell == h->s->best;
 	t->baseline |= cell == h->s->baseline;
 	if (c->n && !isnan(c->metric[h->metric].mean)) {
-		t->sum += 100 * c->metric[h->metric].mean;
+		t->value = &c->metric[h->metric];
+		t->sum += 100 * t->value->mean;
 		t->n_values++;
 	}
 }
@@ -130,7 +145,9 @@ static enum kind kind_of(const struct tile *t)
 		return KIND_VALUE;
 	if (t->n_cells == 0)
 		return KIND_ABSENT;
-	return t->some_diverged && !t->open ? KIND_DIVERGED : KIND_OPEN;
+	if (t->open)
+		return KIND_OPEN;
+	return t->diverged ? KIND_DIVERGED : t->pruned ? KIND_PRUNED : t->failed ? KIND_FAILED : KIND_OPEN;
 }
 
 static double value_of(const struct tile *t)
@@ -149,7 +166,7 @@ static void look_at_tiles(struct heatmap *h)
 
 			h->has[kind] = true;
 			h->feasible |= t->feasible;
-			h->some_diverged |= kind == KIND_VALUE && t->some_diverged;
+			h->some_diverged |= kind == KIND_VALUE && t->diverged;
 			if (kind != KIND_VALUE)
 				continue;
 			h->low = fmin(h->low, value_of(t));
@@ -172,9 +189,61 @@ static void choose_range(struct heatmap *h)
 	h->low = h->palette == PALETTE_SIGNED ? -h->high : 0;
 }
 
+/* points: the size of the figures; 0: none, only marks. */
+static const char *tile_text(char out[48], const struct tile *t, double points)
+{
+	double value = t->n_values ? value_of(t) : NAN;
+	const char *mark = t->best ? "★" : t->baseline ? "▲" : "";
+
+	if (!t->n_values)
+		snprintf(out, 48, "%s%s", mark, kinds[kind_of(t)].sign);
+	else if (points > 0)
+		snprintf(out, 48, "%s%s%.1f%s", mark, *mark && points > 8 ? " " : "", value, t->diverged ? "†" : "");
+	else
+		snprintf(out, 48, "%s%s%s", mark, value < 0 && !*mark ? "−" : "", t->diverged ? "†" : "");
+	return *out ? out : strcpy(out, " ");
+}
+
+static const char *spread_text(char out[48], const struct tile *t)
+{
+	snprintf(out, 48, "±%.1f", t->value && t->value->n > 1 ? 100 * t->value->sd : 0);
+	return out;
+}
+
+/* Whether every tile's figure, at that size, and what stands below it keep clear of its frame. */
+static bool text_fits(const struct heatmap *h, double points, bool spread)
+{
+	for (int p = 0; p < h->n_panels; p++)
+		for (int i = 0; i < h->panel[p].x.n * h->panel[p].y.n; i++) {
+			const struct axis *x = &h->panel[p].x;
+			const struct axis *y = &h->panel[p].y;
+			const struct tile *t = &h->panel[p].tile[i];
+			double wide = (x->hi[i % x->n] - x->lo[i % x->n]) / (x->high - x->low) * PLOT_W - 10;
+			double high = (y->hi[i / x->n] - y->lo[i / x->n]) / (y->high - y->low) * h->panel[p].plot_h;
+			char text[48];
+
+			if (!t->n_values)
+				continue;
+			if (high < (spread ? 38 : points * 1.5) || text_px(tile_text(text, t, points), points) > wide)
+				return false;
+			if (spread && text_px(spread_text(text, t), SPREAD_POINTS) > wide)
+				return false;
+		}
+	return true;
+}
+
+static void choose_text(struct heatmap *h)
+{
+	static const double size[] = {9.5, 8.5, 7.5, 7};
+
+	for (int i = 0; i < 4 && !h->points; i++)
+		if (text_fits(h, size[i], false))
+			h->points = size[i];
+	h->spread = h->points && !h->shared && h->s->results->study->n_seeds > 1 && text_fits(h, h->points, true);
+}
+
 static void tile_row(struct csv_row *row, const struct heatmap *h, int panel, int xi, int yi)
 {
-	static const char *const word[] = {"absent", "open", "diverged", "value"};
 	const struct panel *p = &h->panel[panel];
 	const struct tile *t = &p->tile[yi * p->x.n + xi];
 	enum kind kind = kind_of(t);
@@ -183,25 +252,19 @@ static void tile_row(struct csv_row *row, const struct heatmap *h, int panel, in
 					  : 0x202020;
 	const double place[] = {p->x.value[xi], p->y.value[yi], p->x.at[xi], p->y.at[yi],
 				p->x.lo[xi],    p->x.hi[xi],    p->y.lo[yi], p->y.hi[yi]};
-	char text[48] = " ";
+	char text[48];
 	char name[32];
 
 	optimizer_word(name, p->optimizer);
-	if (kind == KIND_VALUE)
-		snprintf(text, sizeof(text), "%s%.1f%s",
-			 t->best       ? "★ "
-			 : t->baseline ? "▲ "
-				       : "",
-			 value, t->some_diverged ? "†" : "");
-	if (kind == KIND_OPEN)
-		strcpy(text, "…");
 	csv_int(row, panel + 1);
 	csv_text(row, name);
 	for (int i = 0; i < 8; i++)
 		csv_num(row, place[i]);
-	csv_text(row, word[kind]);
+	csv_text(row, kinds[kind].word);
 	csv_maybe(row, value);
-	csv_text(row, text);
+	csv_maybe(row, kind == KIND_VALUE && !h->shared && t->value->n > 1 ? 100 * t->value->sd : NAN);
+	csv_text(row, tile_text(text, t, h->points));
+	csv_text(row, h->spread && t->value && t->value->n > 1 ? spread_text(text, t) : " ");
 	csv_int(row, ink);
 	csv_int(row, t->feasible);
 	csv_int(row, t->best);
@@ -213,7 +276,9 @@ static void write_tiles(FILE *csv, const struct heatmap *h)
 {
 	struct csv_row row = {.out = csv};
 
-	fputs("panel,optimizer,x_rate,y_rate,x,y,x0,x1,y0,y1,kind,value,text,text_rgb,feasible,best,baseline\n", csv);
+	fputs("panel,optimizer,x_rate,y_rate,x,y,x0,x1,y0,y1,kind,value,sd,text,below,text_rgb,feasible,best,"
+	      "baseline\n",
+	      csv);
 	for (int p = 0; p < h->n_panels; p++)
 		for (int y = 0; y < h->panel[p].y.n; y++)
 			for (int x = 0; x < h->panel[p].x.n; x++)
@@ -231,10 +296,12 @@ static void write_tics(FILE *f, const struct heatmap *h, bool of_x)
 
 	for (int p = 0; p < h->n_panels; p++) {
 		const struct axis *a = of_x ? &h->panel[p].x : &h->panel[p].y;
-		int room = of_x ? PLOT_W / 40 : h->panel[p].plot_h / 14;
-		int step = (a->n + room - 1) / room;
+		bool shown[MAX_TICS];
 
-		for (int i = 0; i < a->n; i += step) {
+		rates_shown(shown, a, of_x ? PLOT_W : h->panel[p].plot_h, of_x);
+		for (int i = 0; i < a->n; i++) {
+			if (!shown[i])
+				continue;
 			label[n] = rate_text(text[n], a->value[i]);
 			at[n] = a->at[i];
 			panel[n++] = p + 1;
@@ -261,25 +328,48 @@ static void write_axis_label(FILE *f, const struct heatmap *h, bool of_x)
 	fact_text(f, of_x ? "X_LABEL" : "Y_LABEL", text);
 }
 
-static void write_key(FILE *f, const struct heatmap *h)
+/* Rows that the legend's entries take, by the template's rule. */
+static int rows_of(const char *const *text, int n)
 {
-	const char *sign[8];
-	const char *text[8];
+	double x = 20;
+	int rows = 1;
+
+	for (int i = 0; i < n; i++) {
+		double w = 34 + 6.4 * (double)strlen(text[i]);
+
+		if (x > 20 && x + w > WIDTH) {
+			x = 20;
+			rows++;
+		}
+		x += w;
+	}
+	return rows;
+}
+
+/* What occurs and how it is drawn; returns the rows it takes. */
+static int write_key(FILE *f, const struct heatmap *h)
+{
+	const char *sign[12];
+	const char *text[12];
+	const char *mark[12];
 	int n = 0;
 
-#define KEY(condition, a, b) \
-	if (condition)       \
-	sign[n] = a, text[n++] = b
-	KEY(h->feasible, "feasible", h->shared ? "a cell here meets all constraints" : "mean meets all constraints");
-	KEY(h->s->best >= 0, "best", h->s->none_meets ? "best (no cell meets the constraints)" : "best");
-	KEY(h->s->baseline >= 0, "baseline", "baseline");
-	KEY(h->has[KIND_DIVERGED], "diverged", "diverged");
-	KEY(h->some_diverged, "dagger", "some repeats diverged");
-	KEY(h->has[KIND_OPEN], "open", "not finished");
-	KEY(h->has[KIND_ABSENT], "absent", "not in the grid");
+#define KEY(condition, a, b, c) \
+	if (condition)          \
+	sign[n] = a, mark[n] = b, text[n++] = c
+	KEY(h->feasible, "feasible", " ",
+	    h->shared ? "a cell here meets all constraints" : "mean meets all constraints");
+	KEY(h->s->best >= 0, "mark", "★", h->s->none_meets ? "best (no cell meets the constraints)" : "best");
+	KEY(h->s->baseline >= 0, "mark", "▲", "baseline");
+	KEY(h->some_diverged, "mark", "†", "some repeats diverged");
+	KEY(!h->points && h->low < 0 && h->metric == METRIC_gap, "mark", "−", "below 0");
+	for (int k = 0; k < KIND_VALUE; k++)
+		KEY(h->has[k], kinds[k].word, kinds[k].sign, kinds[k].meaning);
 #undef KEY
 	fact_texts(f, "KEY_SIGN", sign, n);
+	fact_texts(f, "KEY_MARK", mark, n);
 	fact_texts(f, "KEY_TEXT", text, n);
+	return rows_of(text, n);
 }
 
 /* "mean of 5 repeats and over momentum, batch_size" */
@@ -291,8 +381,9 @@ static void write_subtitle(FILE *f, const struct heatmap *h)
 	int n;
 
 	repeats_text(repeats, h->s);
-	n = snprintf(text, sizeof(text), "%s of %s, last epoch; %s", h->metric == METRIC_gap ? "points" : "percent",
-		     h->metric == METRIC_gap ? "train − validation accuracy" : "the validation set", repeats);
+	n = snprintf(text, sizeof(text), "%s, last epoch; %s%s",
+		     h->metric == METRIC_gap ? "clean gap: train − validation, eval mode" : "percent, eval mode",
+		     repeats, h->spread ? ", ± standard deviation" : "");
 	for (int i = 0, first = 1; h->shared && i < st->n_columns && n < 400; i++) {
 		const struct column *c = &st->column[i];
 
@@ -305,13 +396,13 @@ static void write_subtitle(FILE *f, const struct heatmap *h)
 	fact_text(f, "SUBTITLE", text);
 }
 
-static void write_panels(FILE *f, const struct heatmap *h)
+static void write_panels(FILE *f, const struct heatmap *h, int legend_rows)
 {
 	char word[MAX_PANELS][32];
 	const char *name[MAX_PANELS];
 	double edge[4][MAX_PANELS];
 	static const char *const fact[] = {"X_LOW", "X_HIGH", "Y_LOW", "Y_HIGH"};
-	double narrow = 1;
+	double narrow = PLOT_W;
 	int tallest = 0;
 
 	for (int i = 0; i < h->n_panels; i++) {
@@ -323,7 +414,7 @@ static void write_panels(FILE *f, const struct heatmap *h)
 		edge[1][i] = p->x.high;
 		edge[2][i] = p->y.low;
 		edge[3][i] = p->y.high;
-		narrow = fmin(narrow, axis_narrowest(&p->x));
+		narrow = fmin(narrow, fmin(axis_narrowest(&p->x) * PLOT_W, axis_narrowest(&p->y) * p->plot_h));
 		tallest = p->plot_h > tallest ? p->plot_h : tallest;
 	}
 	fact_number(f, "N_PANELS", h->n_panels);
@@ -332,8 +423,10 @@ static void write_panels(FILE *f, const struct heatmap *h)
 		fact_numbers(f, fact[i], edge[i], h->n_panels);
 	fact_number(f, "PANEL_H", tallest);
 	fact_number(f, "WIDTH", WIDTH);
-	fact_number(f, "HEIGHT", 50 + h->n_panels * (tallest + 78) + 44);
-	fact_number(f, "CELL_FONT", narrow * PLOT_W > 48 ? 9.5 : narrow * PLOT_W > 40 ? 8.5 : 7.5);
+	fact_number(f, "FRAME", narrow < 16 ? 1 : 2);
+	fact_number(f, "HEIGHT", 50 + h->n_panels * (tallest + 78) + 24 + 20 * legend_rows);
+	fact_number(f, "CELL_FONT", h->points ? h->points : 7.5);
+	fact_number(f, "BELOW_FONT", SPREAD_POINTS);
 }
 
 static bool build(struct heatmap *h)
@@ -375,20 +468,20 @@ bool heatmap_data(struct chart_out *out, const struct summary *s, const struct c
 		snprintf(out->note, sizeof(out->note), "%s", why);
 	} else {
 		choose_range(&h);
+		choose_text(&h);
 		write_tiles(out->csv, &h);
 		fact_text(out->facts, "TITLE", c->title);
 		write_subtitle(out->facts, &h);
-		write_panels(out->facts, &h);
+		write_panels(out->facts, &h, write_key(out->facts, &h));
 		write_axis_label(out->facts, &h, true);
 		write_axis_label(out->facts, &h, false);
 		write_tics(out->facts, &h, true);
 		write_tics(out->facts, &h, false);
-		write_key(out->facts, &h);
 		palette_write(out->facts, h.palette);
 		fact_number(out->facts, "CB_LOW", h.low);
 		fact_number(out->facts, "CB_HIGH", h.high);
 		fact_text(out->facts, "CB_LABEL",
-			  h.metric == METRIC_gap ? "gap (percentage points)" : "validation accuracy (%)");
+			  h.metric == METRIC_gap ? "clean gap (percentage points)" : "validation accuracy (%)");
 	}
 	for (int i = 0; i < h.n_panels; i++) {
 		axis_release(&h.panel[i].x);

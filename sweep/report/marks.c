@@ -1,9 +1,22 @@
 /* marks.c - see marks.h */
 #include "sweep/report/marks.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { MAX_TICS = 100, TIC_PIXELS = 50 };
+enum { MAX_TICS = 100 };
+
+double text_px(const char *text, double points)
+{
+	double em = 0;
+
+	for (const char *c = text; *c; c++) {
+		if ((*c & 0xc0) == 0x80) /* a later byte of a character */
+			continue;
+		em += *c == ' ' || *c == '.' ? 0.32 : *c & 0x80 ? 0.84 : 0.64;
+	}
+	return em * points * 96 / 72;
+}
 
 const char *optimizer_word(char out[32], int optimizer)
 {
@@ -49,6 +62,81 @@ void marks_write(FILE *f, const struct study *st)
 	fact_numbers(f, "SOLID", pt[1], n);
 }
 
+/* Whether the words of rates i < k keep clear of each other. */
+static bool clear_of(const struct axis *a, int i, int k, int pixels, bool of_x)
+{
+	double apart = (a->at[k] - a->at[i]) * pixels / (a->high - a->low);
+	char text[NUM_MAX];
+	double width = text_px(rate_text(text, a->value[i]), TIC_POINTS);
+
+	width += text_px(rate_text(text, a->value[k]), TIC_POINTS);
+	return apart >= (of_x ? width / 2 + 7 : 14);
+}
+
+static int every(bool *shown, const struct axis *a, int step)
+{
+	int n = 0;
+
+	for (int i = 0; i < a->n; i++)
+		n += shown[i] = i % step == 0;
+	return n;
+}
+
+/* Powers of ten (and 0), if there are three that fit; else 0. */
+static int decades(bool *shown, const struct axis *a, int pixels, bool of_x)
+{
+	int last = -1;
+	int n = 0;
+
+	for (int i = 0; i < a->n; i++) {
+		double e = a->value[i] > 0 ? log10(a->value[i]) : 0;
+
+		shown[i] = fabs(e - round(e)) < 1e-9;
+		if (!shown[i])
+			continue;
+		if (last >= 0 && !clear_of(a, last, i, pixels, of_x))
+			return 0;
+		last = i;
+		n++;
+	}
+	return n < 3 ? 0 : n;
+}
+
+/* From the left whatever fits: what uneven rates need. */
+static int greedy(bool *shown, const struct axis *a, int pixels, bool of_x)
+{
+	int last = -1;
+	int n = 0;
+
+	for (int i = 0; i < a->n; i++) {
+		shown[i] = last < 0 || clear_of(a, last, i, pixels, of_x);
+		last = shown[i] ? i : last;
+		n += shown[i];
+	}
+	return n;
+}
+
+static bool step_fits(const struct axis *a, int step, int pixels, bool of_x)
+{
+	for (int i = step; i < a->n; i += step)
+		if (!clear_of(a, i - step, i, pixels, of_x))
+			return false;
+	return true;
+}
+
+int rates_shown(bool *shown, const struct axis *a, int pixels, bool of_x)
+{
+	int step = 1;
+
+	if (3 * greedy(shown, a, pixels, of_x) >= 2 * a->n)
+		return greedy(shown, a, pixels, of_x);
+	if (decades(shown, a, pixels, of_x))
+		return decades(shown, a, pixels, of_x);
+	while (step < a->n && !step_fits(a, step, pixels, of_x))
+		step++;
+	return every(shown, a, step);
+}
+
 void rate_tics_of(FILE *f, const struct axis *a, int n_axes, int pixels)
 {
 	char text[MAX_TICS][NUM_MAX];
@@ -58,24 +146,20 @@ void rate_tics_of(FILE *f, const struct axis *a, int n_axes, int pixels)
 	int n = 0;
 
 	for (int p = 0; p < n_axes; p++) {
-		double apart = (a[p].high - a[p].low) * TIC_PIXELS / pixels;
-		double last = -1e300;
+		bool shown[RATES_MAX];
 
+		if (a[p].n > RATES_MAX)
+			continue;
+		rates_shown(shown, &a[p], pixels, true);
 		for (int i = 0; i < a[p].n && n < MAX_TICS; i++) {
-			if (a[p].at[i] - last < apart)
+			if (!shown[i])
 				continue;
-			last = a[p].at[i];
 			label[n] = rate_text(text[n], a[p].value[i]);
 			panel[n] = p + 1;
-			at[n++] = last;
+			at[n++] = a[p].at[i];
 		}
 	}
 	fact_texts(f, "TIC", label, n);
 	fact_numbers(f, "TIC_AT", at, n);
 	fact_numbers(f, "TIC_PANEL", panel, n);
-}
-
-void rate_tics_write(FILE *f, const struct axis *a, int pixels)
-{
-	rate_tics_of(f, a, 1, pixels);
 }

@@ -12,12 +12,19 @@ const char *optimizer_word(char out[32], int optimizer);
 /* Whether some cell has it. */
 bool optimizer_used(const struct study *st, int optimizer);
 
+/* How wide DejaVu Sans sets a line, in pixels of 1/96 inch; an estimate from above, by kinds of characters. */
+double text_px(const char *text, double points);
+
 enum { MAX_MARKS = 8 };
 /* Facts OPTIMIZERS, MARK (colours), HOLLOW, SOLID (point types) of the optimizers that occur. */
 void marks_write(FILE *f, const struct study *st);
-/* Facts TIC, TIC_AT: the rates of an axis `pixels` long, thinned out where their words would touch. */
-void rate_tics_write(FILE *f, const struct axis *a, int pixels);
-/* Facts TIC_PANEL too, for several axes one after the other. */
+/*
+ * Which rates of an axis `pixels` long get a word, so that no two touch (of_x: words lie along the axis); a regular
+ * choice where many go. shown has room for a->n; returns how many.
+ */
+enum { TIC_POINTS = 9, RATES_MAX = 2000 };
+int rates_shown(bool *shown, const struct axis *a, int pixels, bool of_x);
+/* Facts TIC, TIC_AT, TIC_PANEL: the rates of several axes `pixels` long, one axis after the other, as above. */
 void rate_tics_of(FILE *f, const struct axis *a, int n_axes, int pixels);
 
 #endif

@@ -22,6 +22,7 @@ struct points {
 	double front_x[2 * MAX_FRONT], front_y[2 * MAX_FRONT];
 	int front[MAX_FRONT];
 	double x0, x1, y0, y1;
+	double zero; /* where a distance of 0 is drawn, apart from the others; NAN if none is 0 */
 };
 
 /* Mean over the complete repeats of the first group's distance from its start weights, after the last epoch. */
@@ -43,6 +44,15 @@ static double drift_of(const struct results *r, int cell)
 	return n ? sum / n : NAN;
 }
 
+/* Distances at their logarithm; 0 has none and stands well apart. */
+static void place_drift(struct points *a, const struct axis *axis)
+{
+	if (axis->n > 1 && axis->value[0] <= 0)
+		a->zero = axis->at[1] - fmax(0.15 * (axis->at[axis->n - 1] - axis->at[1]), 0.3);
+	for (int i = 0; i < a->n; i++)
+		a->p[i].x = a->p[i].x > 0 ? axis->at[axis_find(axis, a->p[i].x)] : a->zero;
+}
+
 static bool collect(struct points *a, struct axis *axis)
 {
 	const struct study *st = a->s->results->study;
@@ -62,8 +72,8 @@ static bool collect(struct points *a, struct axis *axis)
 		a->p[a->n++] = p;
 	}
 	ok = drift && a->p && (a->pareto || axis_init(axis, drift, a->n, 0));
-	for (int i = 0; ok && !a->pareto && i < a->n; i++)
-		a->p[i].x = axis->at[axis_find(axis, a->p[i].x)];
+	if (ok && !a->pareto)
+		place_drift(a, axis);
 	free(drift);
 	return ok;
 }
@@ -209,7 +219,12 @@ static void write_notes(FILE *f, const struct points *a)
 		word[n] = best ? "best" : "baseline";
 		x[n] = a->p[i].x;
 		y[n] = a->p[i].y;
-		up[n++] = in_the_way(a, &a->p[i], 1) > in_the_way(a, &a->p[i], -1) ? -1.1 : 1.1;
+		up[n] = in_the_way(a, &a->p[i], 1) > in_the_way(a, &a->p[i], -1) ? -1.1 : 1.1;
+		if (n && fabs(x[0] - x[1]) < 0.15 * (a->x1 - a->x0) && fabs(y[0] - y[1]) < 0.12 * (a->y1 - a->y0)) {
+			up[0] = y[0] > y[1] ? 1.1 : -1.1; /* side by side: away from each other */
+			up[1] = -up[0];
+		}
+		n++;
 	}
 	fact_texts(f, "NOTE", word, n);
 	fact_numbers(f, "NOTE_X", x, n);
@@ -230,14 +245,14 @@ static void write_drift_tics(FILE *f, const struct points *a, const struct axis 
 	if (least) {
 		strcpy(text[0], "0");
 		label[0] = text[0];
-		at[n++] = axis->at[0];
+		at[n++] = a->zero;
 	}
 	for (int e = -12; e < 6; e++)
 		for (int k = 0; k < 3 && n < 40; k++) {
 			double v = step[k] * pow(10, e);
 
-			if (axis->n <= least || log10(v) < (least ? axis->lo[least] : a->x0) || log10(v) > a->x1 ||
-			    (k && a->x1 - a->x0 > 3))
+			if (axis->n <= least || log10(v) < (least ? axis->at[least] - 0.1 : a->x0) ||
+			    log10(v) > a->x1 || (k && a->x1 - a->x0 > 3))
 				continue;
 			label[n] = rate_text(text[n], v);
 			at[n++] = log10(v);
@@ -258,10 +273,11 @@ static void write_facts(FILE *f, const struct points *a, const struct chart *c)
 	fact_text(f, "TITLE", c->title);
 	fact_text(f, "SUBTITLE", text);
 	snprintf(text, sizeof(text), "%s: distance from the start weights over their norm", st->group[0].name);
-	fact_text(f, "X_LABEL", a->pareto ? "gap: train − validation accuracy (points)" : text);
-	fact_text(f, "Y_LABEL", a->pareto ? "validation accuracy (%)" : "gap: train − validation (points)");
+	fact_text(f, "X_LABEL", a->pareto ? "clean gap: train − validation accuracy (points)" : text);
+	fact_text(f, "Y_LABEL", a->pareto ? "validation accuracy (%)" : "clean gap: train − validation (points)");
 	fact_text(f, "FILLED", st->n_constraints ? "filled: mean meets all constraints" : "");
 	fact_number(f, "X_LOW", a->x0);
+	fact_number(f, "ZERO", a->zero);
 	fact_number(f, "X_HIGH", a->x1);
 	fact_number(f, "Y_LOW", a->y0);
 	fact_number(f, "Y_HIGH", a->y1);
@@ -274,7 +290,7 @@ static void write_facts(FILE *f, const struct points *a, const struct chart *c)
 
 bool points_data(struct chart_out *out, const struct summary *s, const struct chart *c)
 {
-	struct points a = {.s = s, .pareto = c == &charts[CHART_pareto]};
+	struct points a = {.s = s, .pareto = c == &charts[CHART_pareto], .zero = NAN};
 	struct axis axis = {0};
 	const char *why = collect(&a, &axis) ? (a.n ? NULL : "no trial has completed") : "out of memory";
 

@@ -131,7 +131,8 @@ static void charts_say_what_they_should(void **state)
 	for (int i = 0; i < N_CHARTS; i++)
 		assert_true(drawn[i]);
 	EXPECT("plots/gap_heatmap.svg", "backbone learning rate", "classifier learning rate", ">sgd<", ">adam<", "3e-4",
-	       "★", "baseline", "mean meets all constraints", "diverged", "not in the grid", "gap (percentage points)");
+	       "★", "baseline", "mean meets all constraints", "diverged", "not in the grid",
+	       "clean gap (percentage points)");
 	EXPECT("plots/val_acc_heatmap.svg", "validation accuracy (%)", "86.9", "mean of 2 repeats");
 	EXPECT("plots/learning_curves.svg", "epoch", "accuracy (%)", "baseline: sgd 0.1 / 0.1", "best: sgd 3e-4 / 1e-2",
 	       "lowest to highest repeat");
@@ -160,13 +161,73 @@ static void charts_say_what_they_should(void **state)
 }
 
 /*
- * n x n rates with gaps that rise with the backbone's: all charts can be drawn at every size. GAPSWEEP_KEEP_CHARTS names
- * a folder that the pictures of each size are copied to, for someone to look at.
+ * n x n rates and two optimizers (one where that would be too many cells), gaps that rise with the backbone's rate, from
+ * frozen on; the largest rate diverged, some cells are missing, failed or stopped early.
  */
+static void made_plane(struct made_up *m, int n)
+{
+	int optimizers = 2 * n * n <= MADE_CELLS ? 2 : 1;
+
+	made_study(m, 3);
+	for (int i = 0; i < optimizers * n * n; i++) {
+		int x = i / n % n;
+		int y = i % n;
+
+		if (n > 2 && x + y > 2 * n - 4 && i >= n * n)
+			continue; /* not in the grid */
+		made_cell(m, i < n * n ? OPTIM_SGD : OPTIM_ADAM, x ? pow(10, -6 + 5.0 * x / n) : 0,
+			  pow(10, -4 + 4.0 * y / n), x == n - 2 && y == n - 1 && i < n * n);
+	}
+}
+
+static void finish_plane(struct made_up *m, int n)
+{
+	for (int i = 0; i < m->study.n_cells; i++) {
+		const struct setting *set = &m->study.cell[i].setting;
+		double part = set->group_lr[0] > 0 ? (log10(set->group_lr[0]) + 6) / 5 : 0;
+		bool last = n > 2 && part > 1 - 1.01 / n;
+
+		for (int k = 0; k < m->study.n_seeds; k++) {
+			struct epoch_row row[2] = {made_row(1, 0.7, 0.69)};
+			enum trial_state state = last && i % 4 == 3      ? STATE_FAIL
+						 : last && i % 4 == 2    ? STATE_PRUNED
+						 : last                  ? STATE_DIVERGED
+						 : i % 17 == 9 && k == 1 ? STATE_DIVERGED
+									 : STATE_COMPLETE;
+
+			row[1] = made_row(2, 0.86 + 0.14 * part + 0.002 * k,
+					  0.86 + 0.05 * part - 0.1 * part * part + 0.0001 * (i % 7) - 0.001 * k);
+			row[1].group[0].drift = part > 0 ? pow(10, 3 * part - 3) : 0;
+			made_trial(m, i, k, state, row, state == STATE_COMPLETE ? 2 : 1);
+		}
+	}
+	for (int i = 0; i < m->results.n_trials; i++) {
+		struct result_trial *t = &m->results.trial[i];
+
+		t->end.worker = i % 4;
+		t->end.wall_s = 55;
+		snprintf(t->end.ended, sizeof(t->end.ended), "2026-01-01T%02d:%02d:00Z", i / 240 % 24, i / 4 % 60);
+	}
+	made_summary(m);
+}
+
+/* To $GAPSWEEP_KEEP_CHARTS/N, if that is set: for someone to look at, and for tests/browser. */
+static void keep_charts(int n)
+{
+	const char *keep = getenv("GAPSWEEP_KEEP_CHARTS");
+	char command[PATH_MAX];
+
+	if (!keep)
+		return;
+	snprintf(command, sizeof(command), "mkdir -p '%s/%d' && cp %s/plots/*.svg %s/plots/*.png '%s/%d/'", keep, n,
+		 dir, dir, keep, n);
+	assert_int_equal(system(command), 0);
+}
+
 static void charts_of_every_size(void **state)
 {
 	static const int size[] = {2, 5, 10, 20, 40};
-	const char *keep = getenv("GAPSWEEP_KEEP_CHARTS");
+	unsigned formats = getenv("GAPSWEEP_KEEP_CHARTS") ? REPORT_SVG | REPORT_PNG : REPORT_SVG;
 
 	(void)state;
 	for (int k = 0; k < 5; k++) {
@@ -176,37 +237,14 @@ static void charts_of_every_size(void **state)
 		struct err e = {0};
 
 		assert_non_null(m);
-		made_study(m, 2);
-		for (int i = 0; i < size[k] * size[k]; i++)
-			made_cell(m, i % 3 ? OPTIM_SGD : OPTIM_ADAM, pow(10, -6 + 5.0 * (i / size[k]) / size[k]),
-				  pow(10, -4 + 4.0 * (i % size[k]) / size[k]), i == size[k] * size[k] - 1);
-		for (int i = 0; i < m->study.n_cells; i++) {
-			double part = (double)(i / size[k]) / size[k];
-
-			complete(m, i, 0.85 + 0.14 * part, 0.84 + 0.05 * part - 0.1 * part * part + 0.0001 * (i % 7));
-		}
-		for (int i = 0; i < m->results.n_trials; i++) {
-			struct result_trial *t = &m->results.trial[i];
-
-			t->end.worker = i % 4;
-			t->end.wall_s = 55;
-			snprintf(t->end.ended, sizeof(t->end.ended), "2026-01-01T%02d:%02d:00Z", i / 240 % 24,
-				 i / 4 % 60);
-			t->row[15 + 7 + 3] = 1e-4 * (1 + i);
-		}
-		made_summary(m);
-		if (charts_write(dir, &m->summary, keep ? REPORT_PNG : REPORT_SVG, drawn, note, &e))
+		made_plane(m, size[k]);
+		finish_plane(m, size[k]);
+		if (charts_write(dir, &m->summary, formats, drawn, note, &e))
 			fail_msg("%d rates: %s", size[k], e.msg);
 		for (int i = 0; i < N_CHARTS; i++)
 			if (!drawn[i])
 				fail_msg("%d rates: %s: %s", size[k], charts[i].name, note[i]);
-		if (keep) {
-			char command[PATH_MAX];
-
-			snprintf(command, sizeof(command), "mkdir -p '%s/%d' && cp %s/plots/*.png '%s/%d/'", keep,
-				 size[k], dir, keep, size[k]);
-			assert_int_equal(system(command), 0);
-		}
+		keep_charts(size[k]);
 		made_release(m);
 		free(m);
 	}
