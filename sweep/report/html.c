@@ -5,86 +5,16 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/base/file.h"
+#include "sweep/report/embed.h"
 #include "sweep/report/html_parts.h"
 
-enum { MAX_CELL_ROWS = 2000, MAX_FAILURES = 20, MAX_GRID_BYTES = 100000 };
+enum { MAX_FAILURES = 20, MAX_ALIKE = 8, MAX_GRID_BYTES = 100000 };
 
-static const char style[] =
-	":root{color-scheme:light dark;--bg:#fff;--ink:#1d2126;--soft:#5c6570;--line:#d9dde2;--card:#f6f7f9;"
-	"--good:#00664f;--accent:#005a8f;--mark:#e8f1f8}"
-	"@media(prefers-color-scheme:dark){:root{--bg:#14171a;--ink:#e6e8ea;--soft:#9aa4ae;--line:#343a40;--card:#"
-	"1d2125;"
-	"--good:#5fd0ab;--accent:#78bdea;--mark:#1c2c3a}}"
-	"*{box-sizing:border-box}"
-	"body{margin:0 auto;max-width:1280px;padding:24px 20px 60px;background:var(--bg);color:var(--ink);"
-	"font:16px/1.5 system-ui,'DejaVu Sans',sans-serif}"
-	"h1{font-size:1.2rem;margin:0;color:var(--soft);font-weight:500;overflow-wrap:anywhere}"
-	"h2{font-size:1.15rem;margin:40px 0 10px}"
-	".answer{font-size:1.45rem;line-height:1.35;margin:8px 0 18px;max-width:60ch;font-weight:600}"
-	".soft,figcaption{color:var(--soft);font-size:.875rem}"
-	".scroll{overflow-x:auto;border:1px solid var(--line);border-radius:8px}"
-	"table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}"
-	"th,td{padding:7px 12px;text-align:right;white-space:nowrap;border-top:1px solid var(--line)}"
-	"tr:first-child>*{border-top:0}thead th{background:var(--card);font-weight:600}"
-	"th:first-child,td:first-child,.l{text-align:left}"
-	"tr.best td{background:var(--mark);font-weight:600}.yes{color:var(--good)}"
-	"button{all:unset;cursor:pointer;font-weight:600}button:focus-visible{outline:2px solid var(--accent)}"
-	"th[aria-sort=ascending] button:after{content:' \\2191'}th[aria-sort=descending] button:after{content:' "
-	"\\2193'}"
-	".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:20px;"
-	"align-items:start}"
-	"figure{margin:0;background:#fff;border:1px solid var(--line);border-radius:8px;padding:10px}"
-	"figure img{display:block;width:100%;max-width:640px;margin:auto;height:auto}"
-	"dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 18px;margin:0;font-size:.9rem}"
-	"dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}"
-	"pre{margin:0;padding:14px;font:13px/1.45 'DejaVu Sans Mono',monospace;background:var(--card)}"
-	"summary{cursor:pointer}"
-	"@media(max-width:600px){body{padding:16px 12px 40px}.answer{font-size:1.2rem}th,td{padding:6px 8px}"
-	"figure{padding:4px}dl{grid-template-columns:1fr}dd{margin-bottom:6px}}"
-	".small{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:10px}"
-	".small figure{background:none;padding:8px;font-size:.8rem}.small figure:target{outline:3px solid "
-	"var(--accent)}"
-	".small svg{display:block;width:100%;margin-top:4px}.small figcaption{font-size:.75rem;overflow-wrap:anywhere}"
-	"polyline{fill:none;stroke-width:2;vector-effect:non-scaling-stroke}"
-	".v{stroke:var(--accent)}.t{stroke:var(--soft);stroke-dasharray:5 3}"
-	"a{color:var(--accent)}.filter input{font:inherit;padding:4px 8px;max-width:100%}"
-	".scroll:focus-visible,a:focus-visible,input:focus-visible{outline:2px solid var(--accent)}"
-	"@media print{.filter{display:none}}@media "
-	"print{body{max-width:none;padding:0;font-size:10pt}.scroll{overflow:visible;border:0}"
-	"figure,tr{break-inside:avoid}table{font-size:7.5pt}th,td{padding:2px 5px}}";
-
-/*
- * Sorts a table by the column of the pressed button (numbers by data-v) and filters its rows by words that must all occur.
- * The address keeps both: #sort=COLUMN&down=1&filter=WORDS. The page is whole without it.
- */
-static const char script[] =
-	"(function(){var t=document.querySelector('table.sort');if(!t||!t.tBodies.length)return;"
-	"var b=t.tBodies[0],all=Array.from(b.rows),hs=Array.from(t.querySelectorAll('thead th'));"
-	"var q={};location.hash.slice(1).split('&').forEach(function(p){var k=p.split('=');"
-	"try{q[k[0]]=decodeURIComponent(k.slice(1).join('='))}catch(e){}});"
-	"function v(x,i){var c=x.cells[i];return "
-	"c.dataset.v!==undefined?(c.dataset.v===''?NaN:+c.dataset.v):c.textContent}"
-	"function sort(i,up){hs.forEach(function(o){o.removeAttribute('aria-sort')});"
-	"hs[i].setAttribute('aria-sort',up?'ascending':'descending');q.sort=i;q.down=up?'':'1';"
-	"all.sort(function(x,y){var p=v(x,i),z=v(y,i);if(typeof p==='number'){if(isNaN(p)||isNaN(z))return "
-	"isNaN(p)-isNaN(z);"
-	"return up?p-z:z-p}return up?p.localeCompare(z):z.localeCompare(p)});"
-	"all.forEach(function(x){b.appendChild(x)})}"
-	"var d=document.createElement('p'),l=document.createElement('label'),f=document.createElement('input'),"
-	"n=document.createElement('span');d.className='filter';f.type='search';l.append('Filter "
-	"',f);n.setAttribute('role',"
-	"'status');d.append(l,' ',n);t.parentNode.before(d);"
-	"function filter(){var w=f.value.toLowerCase().split(/\\s+/),k=0;all.forEach(function(x){"
-	"var s=x.textContent.toLowerCase();x.hidden=!w.every(function(y){return s.indexOf(y)>=0});k+=!x.hidden});"
-	"n.textContent=k+' of '+all.length;q.filter=f.value}"
-	"function keep(){var h=['sort','down','filter'].filter(function(k){return q[k]!==undefined&&q[k]!==''}).map("
-	"function(k){return k+'='+encodeURIComponent(q[k])}).join('&');history.replaceState(null,'',h?'#'+h:'#')}"
-	"hs.forEach(function(h,i){var u=h.querySelector('button');if(u)u.addEventListener('click',function(){"
-	"sort(i,h.getAttribute('aria-sort')!=='ascending');keep()})});"
-	"f.addEventListener('input',function(){filter();keep()});"
-	"if(hs[+q.sort]&&q.sort!==undefined)sort(+q.sort,!q.down);if(q.filter)f.value=q.filter;filter()})();";
+EMBED(page_css, "sweep/report/page.css");
+EMBED(page_js, "sweep/report/page.js");
 
 void html_text(FILE *out, const char *text)
 {
@@ -106,22 +36,34 @@ void html_text(FILE *out, const char *text)
 	}
 }
 
-static void element(FILE *out, const char *tag, const char *text)
+void html_element(FILE *out, const char *tag, const char *text)
 {
 	fprintf(out, "<%s>", tag);
 	html_text(out, text);
 	fprintf(out, "</%s>", tag);
 }
 
+/* "87.3 ± 0.2" may be broken before the sign only. */
+static void unbroken(FILE *out, const char *text)
+{
+	const char *sign = strstr(text, " ± ");
+
+	if (sign)
+		fprintf(out, "%.*s ±&nbsp;%s", (int)(sign - text), text, sign + strlen(" ± "));
+	else
+		fputs(text, out);
+}
+
 /* A table cell that sorts by its mean. */
-static void estimate_cell(FILE *out, const struct estimate *v, double scale, int digits)
+void html_estimate(FILE *out, const struct estimate *v, double scale, int digits)
 {
 	char text[ESTIMATE_MAX];
 	char number[NUM_MAX];
 	bool none = v->n == 0 || isnan(v->mean);
 
-	fprintf(out, "<td data-v=\"%s\">%s</td>", none ? "" : num_text(number, scale * v->mean),
-		estimate_text(text, v, scale, digits));
+	fprintf(out, "<td data-v=\"%s\">", none ? "" : num_text(number, scale * v->mean));
+	unbroken(out, estimate_text(text, v, scale, digits));
+	fputs("</td>", out);
 }
 
 /* ---- the first screen ------------------------------------------------------------------------------------- */
@@ -134,11 +76,11 @@ static void before_after_row(FILE *out, const struct summary *s, const char *wor
 	fprintf(out, "<tr><th scope=\"row\">%s</th><td class=\"l\">", word);
 	html_text(out, cell_label(label, s->results->study, cell));
 	fputs("</td>", out);
-	estimate_cell(out, &c->metric[METRIC_train_eval_acc], 100, 1);
-	estimate_cell(out, &c->metric[METRIC_val_acc], 100, 1);
-	estimate_cell(out, &c->metric[METRIC_train_eval_loss], 1, 3);
-	estimate_cell(out, &c->metric[METRIC_val_loss], 1, 3);
-	estimate_cell(out, &c->metric[METRIC_gap], 100, 1);
+	html_estimate(out, &c->metric[METRIC_train_eval_acc], 100, 1);
+	html_estimate(out, &c->metric[METRIC_val_acc], 100, 1);
+	html_estimate(out, &c->metric[METRIC_train_eval_loss], 1, 3);
+	html_estimate(out, &c->metric[METRIC_val_loss], 1, 3);
+	html_estimate(out, &c->metric[METRIC_gap], 100, 1);
 	fputs("</tr>\n", out);
 }
 
@@ -146,17 +88,20 @@ static void before_after(FILE *out, const struct summary *s)
 {
 	if (s->best < 0)
 		return;
-	fputs("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Before and after\"><table><thead><tr>"
+	fputs("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"Before and after\"><table "
+	      "class=\"before\"><thead><tr>"
 	      "<td></td><th scope=\"col\" class=\"l\">rates</th><th scope=\"col\">Train Acc (%)</th><th "
 	      "scope=\"col\">Val Acc (%)</th><th scope=\"col\">Train Loss</th><th scope=\"col\">Val Loss</th><th "
 	      "scope=\"col\">gap (points)</th></tr></thead><tbody>\n",
 	      out);
 	if (s->baseline >= 0)
 		before_after_row(out, s, "before", s->baseline);
+	if (s->single >= 0 && s->single != s->baseline && s->single != s->best)
+		before_after_row(out, s, "best single rate", s->single);
 	before_after_row(out, s, "after", s->best);
-	fputs("</tbody></table></div>\n<p class=\"soft\">Mean ± sample standard deviation over repeats, after the last "
-	      "epoch. Train figures are clean: the same weights as validation, eval mode, no augmentation. "
-	      "Rates: ",
+	fputs("</tbody></table></div>\n<p class=\"soft\">Mean ± sample standard deviation over repeats, last epoch. "
+	      "Train "
+	      "figures are clean: the weights that validation sees, eval mode, no augmentation. Rates: ",
 	      out);
 	for (int g = 0; g < s->results->study->n_groups; g++) {
 		fputs(g ? " / " : "", out);
@@ -212,162 +157,6 @@ static void figures(FILE *out, int from, int to, const char *const svg[N_CHARTS]
 	for (int i = from; i < to; i++)
 		figure(out, &charts[i], svg[i], note[i]);
 	fputs("</div>\n", out);
-}
-
-/* ---- all cells --------------------------------------------------------------------------------------------- */
-
-static void heading(FILE *out, const char *text, bool left)
-{
-	fprintf(out, "<th scope=\"col\"%s><button type=\"button\">", left ? " class=\"l\"" : "");
-	html_text(out, text);
-	fputs("</button></th>", out);
-}
-
-static void cell_headings(FILE *out, const struct study *st)
-{
-	static const char *const word[] = {"n",        "gap (points)", "Val Acc (%)",           "Train Acc (%)",
-					   "Val Loss", "Train Loss",   "Train Acc, running (%)"};
-
-	fputs("<thead><tr>", out);
-	heading(out, "cell", true);
-	for (int i = 0; i < st->n_columns; i++)
-		heading(out, st->column[i].name, false);
-	for (size_t i = 0; i < sizeof(word) / sizeof(word[0]); i++)
-		heading(out, word[i], false);
-	if (st->n_constraints)
-		heading(out, "meets", false);
-	heading(out, "gap − baseline (95 %)", false);
-	heading(out, "p, Holm", false);
-	heading(out, "gap at best epoch", false);
-	heading(out, "gap at equal train acc", false);
-	heading(out, "remarks", true);
-	fputs("</tr></thead>", out);
-}
-
-static void param_cells(FILE *out, const struct study *st, int cell)
-{
-	for (int i = 0; i < st->n_columns; i++) {
-		const struct setting *set = &st->cell[cell].setting;
-		bool rate = !st->column[i].field;
-		char text[COLUMN_TEXT_MAX];
-		char number[NUM_MAX];
-
-		setting_text(st, set, i, text);
-		if (rate)
-			fprintf(out, "<td data-v=\"%s\">%s</td>", num_text(number, setting_value(st, set, i)),
-				rate_text(text, setting_value(st, set, i)));
-		else
-			element(out, "td", text);
-	}
-}
-
-static void meets_cell(FILE *out, const struct summary *s, int cell)
-{
-	const struct cell_summary *c = &s->cell[cell];
-	int tried = c->n + c->n_diverged;
-
-	if (!tried) {
-		fputs("<td data-v=\"\">–</td>", out);
-		return;
-	}
-	fprintf(out, "<td data-v=\"%g\"%s>%.0f/%d%s</td>", c->met_share + (c->feasible ? 1 : 0),
-		c->feasible ? " class=\"yes\"" : "", c->met_share * tried, tried, c->feasible ? " ✓" : "");
-}
-
-static void difference_cell(FILE *out, const struct estimate *d)
-{
-	char number[NUM_MAX];
-
-	if (!d->n || isnan(d->mean))
-		fputs("<td data-v=\"\">–</td>", out);
-	else if (d->n == 1)
-		fprintf(out, "<td data-v=\"%s\">%+.1f</td>", num_text(number, d->mean), 100 * d->mean);
-	else
-		fprintf(out, "<td data-v=\"%s\">%+.1f [%+.1f, %+.1f]</td>", num_text(number, d->mean), 100 * d->mean,
-			100 * d->lo, 100 * d->hi);
-}
-
-/* "best", "baseline", "2 diverged", ... */
-static void marks_cell(FILE *out, const struct summary *s, int cell)
-{
-	const struct cell_summary *c = &s->cell[cell];
-
-	fprintf(out, "<td class=\"l\">%s%s", cell == s->best ? "★ best " : "",
-		cell == s->baseline ? "▲ baseline " : "");
-	if (c->like_best && cell != s->best)
-		fputs("≈ not told from best ", out);
-	if (c->n_diverged)
-		fprintf(out, "%d diverged ", c->n_diverged);
-	if (c->n_failed)
-		fprintf(out, "%d failed ", c->n_failed);
-	if (c->n_pruned)
-		fprintf(out, "%d pruned ", c->n_pruned);
-	if (c->n_open)
-		fprintf(out, "%d open", c->n_open);
-	fputs("</td>", out);
-}
-
-static void cell_row(FILE *out, const struct summary *s, int cell)
-{
-	static const struct {
-		int metric, digits;
-		double scale;
-	} shown[] = {{METRIC_gap, 1, 100},    {METRIC_val_acc, 1, 100},       {METRIC_train_eval_acc, 1, 100},
-		     {METRIC_val_loss, 3, 1}, {METRIC_train_eval_loss, 3, 1}, {METRIC_train_acc, 1, 100}};
-	const struct cell_summary *c = &s->cell[cell];
-
-	fprintf(out, "<tr%s>", cell == s->best ? " class=\"best\"" : "");
-	if (cell < HTML_MAX_CURVES)
-		fprintf(out, "<td data-v=\"%d\"><a href=\"#cell-%d\">%d</a></td>", cell, cell, cell);
-	else
-		fprintf(out, "<td data-v=\"%d\">%d</td>", cell, cell);
-	param_cells(out, s->results->study, cell);
-	fprintf(out, "<td data-v=\"%d\">%d</td>", c->n, c->n);
-	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
-		estimate_cell(out, &c->metric[shown[i].metric], shown[i].scale, shown[i].digits);
-	if (s->results->study->n_constraints)
-		meets_cell(out, s, cell);
-	difference_cell(out, &c->to_baseline[DIFF_GAP].d);
-	if (isnan(c->to_baseline[DIFF_GAP].holm))
-		fputs("<td data-v=\"\">–</td>", out);
-	else
-		fprintf(out, "<td data-v=\"%g\">%.2g</td>", c->to_baseline[DIFF_GAP].holm,
-			c->to_baseline[DIFF_GAP].holm);
-	estimate_cell(out, &c->best_gap, 100, 1);
-	estimate_cell(out, &c->at_gap, 100, 1);
-	marks_cell(out, s, cell);
-	fputs("</tr>\n", out);
-}
-
-static void cell_table(FILE *out, const struct summary *s)
-{
-	const struct study *st = s->results->study;
-	int n = st->n_cells < MAX_CELL_ROWS ? st->n_cells : MAX_CELL_ROWS;
-
-	fputs("<h2 id=\"cells\">All cells</h2>\n<p class=\"soft\">Mean ± sample standard deviation over complete "
-	      "repeats, last "
-	      "epoch. ",
-	      out);
-	if (st->n_constraints)
-		fputs("meets: repeats that meet every constraint one by one; ✓ where the means do and none diverged. ",
-		      out);
-	fprintf(out,
-		"The difference to the baseline is paired by seed, with its 95 %% t interval and the paired t test's p "
-		"after "
-		"Holm's correction. Equal train acc: where clean train accuracy passes %g %%. ≈: in %s not told from "
-		"the best "
-		"cell at 5 %%. A cell's number leads to its curves; press a heading to sort.",
-		100 * st->at_train_acc, metric_name(s->metric));
-	if (n < st->n_cells)
-		fprintf(out, " The first %d of %d cells; cells.csv has all.", n, st->n_cells);
-	fputs("</p>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"cells\"><table "
-	      "class=\"sort\">",
-	      out);
-	cell_headings(out, st);
-	fputs("<tbody>\n", out);
-	for (int i = 0; i < n; i++)
-		cell_row(out, s, i);
-	fputs("</tbody></table></div>\n", out);
 }
 
 /* ---- trials, grid file, environment ------------------------------------------------------------------------ */
@@ -448,7 +237,7 @@ static void fact(FILE *out, const char *name, const char *value)
 	if (!*value)
 		return;
 	fprintf(out, "<dt>%s</dt>", name);
-	element(out, "dd", value);
+	html_element(out, "dd", value);
 	fputc('\n', out);
 }
 
@@ -499,40 +288,97 @@ static void environment(FILE *out, const struct results *r)
 	fputs("</dl>\n", out);
 }
 
-void html_open(FILE *out, const char *title)
+void html_open(FILE *out, const char *title, const char *heading)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
 	      out);
 	html_text(out, title);
-	fprintf(out, " – gapsweep</title>\n<style>%s</style>\n</head>\n<body>\n<main>\n<h1>", style);
-	html_text(out, title);
+	fprintf(out, " – gapsweep</title>\n<style>%s</style>\n</head>\n<body>\n<main>\n<h1>", page_css);
+	html_text(out, heading);
 	fputs("</h1>\n", out);
 }
 
 void html_close(FILE *out)
 {
-	fprintf(out, "</main>\n<script>%s</script>\n</body>\n</html>\n", script);
+	fprintf(out, "</main>\n<script>%s</script>\n</body>\n</html>\n", page_js);
+}
+
+/* How far it is, while it is not done; the script adds a box that loads the page again. */
+static void unfinished(FILE *out, const struct summary *s)
+{
+	int open = s->by_state[STATE_WAITING] + s->by_state[STATE_RUNNING];
+	time_t now = time(NULL);
+	char stamp[32];
+	struct tm tm;
+
+	if (!open)
+		return;
+	strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M UTC", gmtime_r(&now, &tm));
+	fprintf(out,
+		"<p class=\"unfinished\"><strong>%d of %d trials have ended</strong> (%s): what follows is of "
+		"those.</p>\n",
+		s->results->n_trials - open, s->results->n_trials, stamp);
+}
+
+/* What the answer leans on: said at once, not in a footnote of the manual. */
+static void caveats(FILE *out, const struct summary *s)
+{
+	const struct study *st = s->results->study;
+	char label[CELL_LABEL_MAX];
+	int like = 0;
+	int told = 0;
+
+	if (s->best < 0)
+		return;
+	for (int i = 0; i < st->n_cells; i++)
+		like += s->cell[i].like_best && i != s->best;
+	fputs("<h2 id=\"sure\">How sure</h2>\n<ul class=\"soft\">\n", out);
+	if (like) {
+		fprintf(out, "<li>In %s, %d other cell%s not told from the best (paired t tests, Holm, 5 %%): ",
+			metric_name(s->metric), like, like == 1 ? " is" : "s are");
+		for (int i = 0; i < st->n_cells && told < MAX_ALIKE; i++)
+			if (s->cell[i].like_best && i != s->best) {
+				fputs(told++ ? ", " : "", out);
+				html_text(out, cell_label(label, st, i));
+			}
+		fputs(like > told ? ", ….</li>\n" : ".</li>\n", out);
+	}
+	fprintf(out,
+		"<li>The best of %d cells was chosen by these validation images: its own figures are a little too "
+		"good. "
+		"Confirm it with new seeds, or on images that chose nothing.</li>\n",
+		st->n_cells);
+	fputs("<li>Intervals speak of the seed (start values of new layers, order of the images). Another checkpoint "
+	      "or other training images may move the figures by more than the seed does: run the grid with those and "
+	      "compare.</li>\n</ul>\n",
+	      out);
 }
 
 void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHARTS], const char note[N_CHARTS][200])
 {
 	const struct study *st = s->results->study;
 	char sentence[SENTENCE_MAX];
+	char title[600];
 
+	snprintf(title, sizeof(title), "%s%s%s", st->name ? st->name : "sweep", st->description ? ": " : "",
+		 st->description ? st->description : "");
+	html_open(out, st->name ? st->name : "sweep", title);
 	summary_sentence(sentence, s);
-	html_open(out, st->name ? st->name : "sweep");
 	fputs("<p class=\"answer\">", out);
 	html_text(out, sentence);
 	fputs("</p>\n", out);
-	if (st->description)
-		element(out, "p", st->description);
+	summary_single_sentence(sentence, s);
+	if (*sentence)
+		html_element(out, "p", sentence);
+	unfinished(out, s);
 	before_after(out, s);
 	figures(out, CHART_gap_heatmap, CHART_gap_along_rates, svg, note);
+	caveats(out, s);
 	fputs("<h2>How it came about</h2>\n", out);
 	figures(out, CHART_gap_along_rates, N_CHARTS, svg, note);
 	html_statistics(out, s);
-	cell_table(out, s);
+	html_cells(out, s);
 	html_curves(out, s, st->n_cells < HTML_MAX_CURVES ? st->n_cells : HTML_MAX_CURVES);
 	trial_counts(out, s);
 	reasons(out, s->results, STATE_FAIL);

@@ -16,8 +16,8 @@ void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHART
 int html_write(const char *dir, const struct summary *s, const bool drawn[N_CHARTS], const char note[N_CHARTS][200],
 	       struct err *e);
 
-/* The parts of a page: up to its <h1>, a picture, and from </main> on. */
-void html_open(FILE *out, const char *title);
+/* The parts of a page: up to and with its <h1>, a picture, and from </main> on. */
+void html_open(FILE *out, const char *title, const char *heading);
 void html_picture(FILE *out, const char *alt, const char *svg);
 void html_close(FILE *out);
 

@@ -6,6 +6,14 @@
 
 #include "sweep/report/summary.h"
 
+/* <tag>text</tag>, escaped. */
+void html_element(FILE *out, const char *tag, const char *text);
+/* A table cell with mean ± sd, each times scale, that sorts by the mean. */
+void html_estimate(FILE *out, const struct estimate *v, double scale, int digits);
+
+/* The table of all cells; each leads to its curves. */
+void html_cells(FILE *out, const struct summary *s);
+
 /* What the rates do (effects.h) and the best cell against the baseline image by image (images.h); nothing if unknown. */
 void html_statistics(FILE *out, const struct summary *s);
 

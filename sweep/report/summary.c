@@ -169,6 +169,10 @@ static int pair_cells(struct summary *s, struct quantiles *q)
 		}
 		c->metric_to_best = paired(s->results, i, s->best, s->metric, q);
 	}
+	for (int d = 0; d < N_DIFFS; d++) {
+		s->best_to_single[d] = paired(s->results, s->best, s->single, metric[d], q);
+		s->best_to_single[d].holm = s->best_to_single[d].p;
+	}
 	if (correct_all(s))
 		return -1;
 	for (int i = 0; i < s->results->study->n_cells; i++)
@@ -176,8 +180,18 @@ static int pair_cells(struct summary *s, struct quantiles *q)
 	return 0;
 }
 
+static bool is_single(const struct study *st, int cell)
+{
+	const double *lr = st->cell[cell].setting.group_lr;
+
+	for (int g = 1; g < st->n_groups; g++)
+		if (lr[g] != lr[0])
+			return false;
+	return st->n_groups > 1 && lr[0] > 0;
+}
+
 /* The best cell of a rank: 2 feasible, 1 complete and never diverged, 0 some repeat complete. */
-static int best_of_rank(const struct summary *s, int rank)
+static int best_of_rank(const struct summary *s, int rank, bool single)
 {
 	int best = -1;
 
@@ -186,6 +200,8 @@ static int best_of_rank(const struct summary *s, int rank)
 		double value = c->metric[s->metric].mean;
 		double top = best < 0 ? NAN : s->cell[best].metric[s->metric].mean;
 
+		if (single && !is_single(s->results->study, i))
+			continue;
 		if (c->n == 0 || isnan(value) || (rank == 2 && !c->feasible) || (rank == 1 && c->n_diverged))
 			continue;
 		if (best < 0 || (s->maximize ? value > top : value < top))
@@ -197,14 +213,15 @@ static int best_of_rank(const struct summary *s, int rank)
 static void choose(struct summary *s)
 {
 	const struct study *st = s->results->study;
-	int rank = 2;
 
-	s->baseline = s->best = -1;
+	s->baseline = s->best = s->single = -1;
 	for (int i = 0; i < st->n_cells && s->baseline < 0; i++)
 		if (st->cell[i].baseline)
 			s->baseline = i;
-	while (rank >= 0 && s->best < 0)
-		s->best = best_of_rank(s, rank--);
+	for (int rank = 2; rank >= 0 && s->best < 0; rank--)
+		s->best = best_of_rank(s, rank, false);
+	for (int rank = 2; rank >= 0 && s->single < 0; rank--)
+		s->single = best_of_rank(s, rank, true);
 	s->none_meets = st->n_constraints && s->best >= 0 && !s->cell[s->best].feasible;
 }
 
@@ -216,7 +233,8 @@ int summary_init(struct summary *s, const struct results *r, struct err *e)
 	int metric = metric_find(st->metric);
 	bool done = false;
 
-	*s = (struct summary){.results = r, .baseline = -1, .best = -1, .maximize = st->goal == GOAL_MAXIMIZE};
+	*s = (struct summary){
+		.results = r, .baseline = -1, .best = -1, .single = -1, .maximize = st->goal == GOAL_MAXIMIZE};
 	s->metric = metric < 0 ? METRIC_val_acc : metric;
 	s->cell = calloc((size_t)st->n_cells + 1, sizeof(*s->cell));
 	if (s->cell && q.of_n && q.x) {
@@ -305,4 +323,29 @@ void summary_sentence(char out[SENTENCE_MAX], const struct summary *s)
 		 label, from, percent(s, s->best, METRIC_gap), sure, percent(s, s->best, METRIC_train_eval_acc),
 		 percent(s, s->best, METRIC_val_acc), s->cell[s->best].n, s->cell[s->best].n == 1 ? "" : "s",
 		 st->n_constraints && !s->none_meets ? "; all constraints met" : "");
+}
+
+static const char *paired_text(char out[80], const struct estimate *d)
+{
+	if (d->n < 2)
+		snprintf(out, 80, "%+.1f", 100 * d->mean);
+	else
+		snprintf(out, 80, "%+.1f [%+.1f, %+.1f]", 100 * d->mean, 100 * d->lo, 100 * d->hi);
+	return out;
+}
+
+void summary_single_sentence(char out[SENTENCE_MAX], const struct summary *s)
+{
+	const struct estimate *gap = &s->best_to_single[DIFF_GAP].d;
+	const struct estimate *val = &s->best_to_single[DIFF_VAL_ACC].d;
+	char label[CELL_LABEL_MAX];
+	char text[2][80];
+
+	*out = 0;
+	if (s->single < 0 || s->best < 0 || s->single == s->best || !gap->n || !val->n)
+		return;
+	snprintf(out, SENTENCE_MAX,
+		 "Against the best single rate of this grid (%s, gap %.1f): gap %s, validation accuracy %s points%s.",
+		 cell_label(label, s->results->study, s->single), percent(s, s->single, METRIC_gap),
+		 paired_text(text[0], gap), paired_text(text[1], val), gap->n > 1 ? " (95 % intervals)" : "");
 }

@@ -12,6 +12,8 @@
  *   two, corrected by Holm over all cells, does not tell them apart at 5 %. A cell with fewer than two common repeats
  *   is not in the group: nothing is known of it. The best is chosen by the same figures, so the test is a little too
  *   eager to tell cells from it; few repeats make it far too reluctant.
+ * - The best single rate (single) is the best cell, ranked in the same way, of those that give every group the same
+ *   rate, not 0: what a reader asks for who doubts that two rates are needed.
  */
 #ifndef SWEEP_REPORT_SUMMARY_H
 #define SWEEP_REPORT_SUMMARY_H
@@ -43,10 +45,12 @@ struct cell_summary {
 
 struct summary {
 	const struct results *results;
-	struct cell_summary *cell; /* study->n_cells */
-	int baseline;              /* cell number, or -1 */
-	int best;                  /* or -1 if no trial has completed */
-	int metric;                /* what `best` is judged by, and which way */
+	struct cell_summary *cell;                 /* study->n_cells */
+	int baseline;                              /* cell number, or -1 */
+	int best;                                  /* or -1 if no trial has completed */
+	int single;                                /* or -1 if no cell with one rate for all groups has completed */
+	struct difference best_to_single[N_DIFFS]; /* best - single, paired; no test among many: holm is p */
+	int metric;                                /* what `best` is judged by, and which way */
 	bool maximize;
 	bool none_meets; /* there are constraints and no cell is feasible */
 	int by_state[STATE_FAIL + 1];
@@ -64,5 +68,7 @@ const char *estimate_text(char out[ESTIMATE_MAX], const struct estimate *v, doub
  */
 #define SENTENCE_MAX 1024
 void summary_sentence(char out[SENTENCE_MAX], const struct summary *s);
+/* The best against the best single rate, in a sentence; "" if there is none, or it is the best itself. */
+void summary_single_sentence(char out[SENTENCE_MAX], const struct summary *s);
 
 #endif

@@ -430,8 +430,8 @@ void table_before_after(FILE *out, const struct summary *s)
 	char label[CELL_LABEL_MAX];
 	size_t width = 0;
 
-	for (int i = 0; i < 2; i++) {
-		int cell = i ? s->best : s->baseline;
+	for (int i = 0; i < 3; i++) {
+		int cell = i == 0 ? s->baseline : i == 1 ? s->best : s->single;
 
 		if (cell >= 0 && strlen(cell_label(label, s->results->study, cell)) > width)
 			width = strlen(label);
@@ -441,8 +441,13 @@ void table_before_after(FILE *out, const struct summary *s)
 			"Train Loss", "Val Loss", "gap points");
 		if (s->baseline >= 0)
 			before_after_line(out, s, "before", s->baseline, (int)width);
+		if (s->single >= 0 && s->single != s->baseline && s->single != s->best)
+			before_after_line(out, s, "1 rate", s->single, (int)width);
 		before_after_line(out, s, "after", s->best, (int)width);
 	}
 	summary_sentence(sentence, s);
 	fprintf(out, "%s\n", sentence);
+	summary_single_sentence(sentence, s);
+	if (*sentence)
+		fprintf(out, "%s\n", sentence);
 }

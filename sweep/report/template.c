@@ -7,26 +7,18 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "sweep/report/embed.h"
 
-/* The assembler copies the file in, so that plots/NAME.gp is the only place where a template stands. */
-#define EMBED(name)                                \
-	__asm__(".section .rodata\n"               \
-		"template_" #name ":\n"            \
-		".incbin \"plots/" #name ".gp\"\n" \
-		".byte 0\n"                        \
-		".previous\n");                    \
-	extern const char template_##name[]
-
-EMBED(style);
-EMBED(heatmap);
-EMBED(learning_curves);
-EMBED(gap_bars);
-EMBED(train_vs_val);
-EMBED(points);
-EMBED(along_rates);
-EMBED(update_ratio);
-EMBED(timeline);
-EMBED(compare);
+EMBED(template_style, "plots/style.gp");
+EMBED(template_heatmap, "plots/heatmap.gp");
+EMBED(template_learning_curves, "plots/learning_curves.gp");
+EMBED(template_gap_bars, "plots/gap_bars.gp");
+EMBED(template_train_vs_val, "plots/train_vs_val.gp");
+EMBED(template_points, "plots/points.gp");
+EMBED(template_along_rates, "plots/along_rates.gp");
+EMBED(template_update_ratio, "plots/update_ratio.gp");
+EMBED(template_timeline, "plots/timeline.gp");
+EMBED(template_compare, "plots/compare.gp");
 
 static const struct {
 	const char *name;

@@ -395,6 +395,34 @@ static void rates_read_as_people_write_them(void **state)
 		assert_string_equal(rate_text(text, known[i].rate), known[i].text);
 }
 
+static void the_best_single_rate_is_compared_with_the_best(void **state)
+{
+	char sentence[SENTENCE_MAX];
+	struct made_up m;
+
+	(void)state;
+	made_study(&m, 3);
+	made_cell(&m, OPTIM_SGD, 0.1, 0.1, true);
+	made_cell(&m, OPTIM_SGD, 1e-2, 1e-2, false);
+	made_cell(&m, OPTIM_SGD, 3e-4, 3e-2, false);
+	made_cell(&m, OPTIM_SGD, 0, 0, false); /* frozen altogether: no rate at all */
+	for (int i = 0; i < 3; i++) {
+		complete(&m, 0, i, 0.98, 0.78);
+		complete(&m, 1, i, 0.99 + 0.001 * i, 0.85);
+		complete(&m, 2, i, 0.90, 0.87);
+		complete(&m, 3, i, 0.90, 0.89);
+	}
+	made_summary(&m);
+	assert_int_equal(m.summary.single, 1);
+	assert_int_equal(m.summary.best, 3);
+	/* Gaps .14, .141, .142 against .01: mean difference -13.1 points. */
+	assert_true(fabs(m.summary.best_to_single[DIFF_GAP].d.mean + 0.131) < 1e-12);
+	summary_single_sentence(sentence, &m.summary);
+	assert_non_null(strstr(sentence, "best single rate of this grid (sgd 1e-2 / 1e-2, gap 14.1): gap -13.1 ["));
+	assert_non_null(strstr(sentence, "validation accuracy +4.0 ["));
+	made_release(&m);
+}
+
 static void the_terminal_table_has_the_exercises_form(void **state)
 {
 	struct made_up m;
@@ -430,6 +458,7 @@ int main(void)
 		cmocka_unit_test(effects_leave_out_rates_with_holes),
 		cmocka_unit_test(hostile_names_are_quoted_in_the_header),
 		cmocka_unit_test(rates_read_as_people_write_them),
+		cmocka_unit_test(the_best_single_rate_is_compared_with_the_best),
 		cmocka_unit_test(the_terminal_table_has_the_exercises_form),
 	};
 
