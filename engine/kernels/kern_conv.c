@@ -7,8 +7,7 @@
  * backward pass to the data is the same kernel on dy: the inputs of one residue modulo the stride (a phase) see a
  * dense sub-kernel, flipped and with c and k exchanged, so that no zero is ever multiplied.
  */
-#include <string.h>
-
+#include "engine/kernels/kern_pad.h"
 #include "engine/kernels/kern_table.h"
 #include "engine/kernels/kern_vec.h"
 
@@ -296,17 +295,6 @@ struct window {
 	int top, left, rows, cols;
 };
 
-/* A short memcpy, without the call. */
-KERN_INLINE void copy_floats(float *out, const float *x, ptrdiff_t n)
-{
-	ptrdiff_t i = 0;
-
-	for (; i + VL <= n; i += VL)
-		vf_store(out + i, vf_load(x + i));
-	for (; i < n; i++)
-		out[i] = x[i];
-}
-
 /* The part of the window that lies in the image; what surrounds it is cleared once for all blocks. */
 static void copy_window(float *out, const float *x, int h, int w, int c, const struct window *win)
 {
@@ -343,9 +331,25 @@ static int block_images(size_t size, const struct conv_shape *cs, int n)
 
 /* ---- forward ---- */
 
+/* Pixels of the padded copy from one output to the next. */
+static int forward_step(const struct conv_shape *cs)
+{
+	return conv_is_point(cs) ? 1 : cs->stride;
+}
+
 static struct window forward_window(const struct conv_shape *cs)
 {
-	return (struct window){-cs->pad, -cs->pad, (cs->p - 1) * cs->stride + cs->r, (cs->q - 1) * cs->stride + cs->s};
+	int step = forward_step(cs);
+
+	return (struct window){-cs->pad, -cs->pad, (cs->p - 1) * step + cs->r, (cs->q - 1) * step + cs->s};
+}
+
+static void take_image(float *out, const float *x, const struct conv_shape *cs, const struct window *win)
+{
+	if (conv_is_point(cs))
+		pick_pixels(out, x, cs, 0, cs->p);
+	else
+		copy_window(out, x, cs->h, cs->w, cs->c, win);
 }
 
 static void forward(float *y, const float *x, const float *w, const struct conv_shape *cs, int n,
@@ -354,15 +358,15 @@ static void forward(float *y, const float *x, const float *w, const struct conv_
 	struct window win = forward_window(cs);
 	ptrdiff_t line = (ptrdiff_t)win.cols * cs->c, size = line * win.rows, x_size = (ptrdiff_t)cs->h * cs->w * cs->c;
 	ptrdiff_t y_size = (ptrdiff_t)cs->p * cs->q * cs->k;
-	ptrdiff_t length = (ptrdiff_t)cs->r * cs->s * cs->c;
+	ptrdiff_t length = (ptrdiff_t)cs->r * cs->s * cs->c, step = forward_step(cs);
 	int block = block_images((size_t)size, cs, n);
 	const float *packed = pack_forward(ws, w, length, cs->k);
 	float *images = ws + align16((size_t)length * (size_t)padded(cs->k));
 	struct direct d = {
 		.x = images,
 		.x_image = size,
-		.x_row = line * cs->stride,
-		.x_pixel = (ptrdiff_t)cs->stride * cs->c,
+		.x_row = line * step,
+		.x_pixel = step * cs->c,
 		.x_line = line,
 		.rows = cs->r,
 		.run = cs->s * cs->c,
@@ -383,7 +387,7 @@ static void forward(float *y, const float *x, const float *w, const struct conv_
 	for (int i = 0; i < n; i += block) {
 		d.n = n - i < block ? n - i : block;
 		for (int j = 0; j < d.n; j++)
-			copy_window(images + j * size, x + (i + j) * x_size, cs->h, cs->w, cs->c, &win);
+			take_image(images + j * size, x + (i + j) * x_size, cs, &win);
 		d.y = y + i * y_size;
 		d.add = tail && tail->add ? tail->add + i * y_size : NULL;
 		run_direct(&d, packed);

@@ -2,8 +2,35 @@
  * kern_conv_tile.h - body of one register tile of kern_conv.c; included once a tile.
  *
  * TILE_NAME computes TILE_G groups of TILE_GS neighbouring pixels times TILE_NV vectors TILE_V of output channels.
- * Array bounds are constants of the preprocessor: with anything else gcc keeps the sums in memory.
+ * Array bounds are constants of the preprocessor: with anything else gcc keeps the sums in memory. One pixel after another,
+ * so that a single register holds what is multiplied: with more the 28 sums of AVX-512 would not all fit.
  */
+#define ADD_PIXEL(sums, pixel)                    \
+	do {                                      \
+		float x_ = (pixel);               \
+		KERN_UNROLL                       \
+		for (int v = 0; v < TILE_NV; v++) \
+			(sums)[v] += x_ * wv[v];  \
+	} while (0)
+/* store_pixel() of a whole vector */
+#define AT(p) (*(KERN_JOIN(TILE_V, _u) *)(p))
+#define STORE(at, k, value)                                                              \
+	do {                                                                             \
+		ptrdiff_t at_ = (at);                                                    \
+		TILE_V v_ = (value);                                                     \
+                                                                                         \
+		if (!d->plain) {                                                         \
+			if (d->bias)                                                     \
+				v_ += AT(d->bias + (k));                                 \
+			if (d->add)                                                      \
+				v_ += AT(d->add + at_);                                  \
+			if (d->relu)                                                     \
+				v_ = (TILE_V)((__typeof__(v_ <= v_))v_ & ~(v_ <= 0.0f)); \
+			if (d->accumulate)                                               \
+				v_ += AT(d->y + at_);                                    \
+		}                                                                        \
+		AT(d->y + at_) = v_;                                                     \
+	} while (0)
 static void TILE_NAME(const struct direct *d, const float *w, const struct group *g, int k0, int kn)
 {
 	enum { LANES = sizeof(TILE_V) / sizeof(float), WIDTH = TILE_NV * LANES };
@@ -43,22 +70,16 @@ static void TILE_NAME(const struct direct *d, const float *w, const struct group
 			KERN_UNROLL
 			for (int i = 0; i < TILE_G; i++) {
 				KERN_OPAQUE(a[i]);
-				KERN_UNROLL
-				for (int v = 0; v < TILE_NV; v++) {
-					sum[i][0][v] += a[i][0] * wv[v];
-					sum[i][1][v] += a[i][step] * wv[v];
-					sum[i][2][v] += a[i][2 * step] * wv[v];
-					sum[i][3][v] += a[i][step3] * wv[v];
-				}
+				ADD_PIXEL(sum[i][0], a[i][0]);
+				ADD_PIXEL(sum[i][1], a[i][step]);
+				ADD_PIXEL(sum[i][2], a[i][2 * step]);
+				ADD_PIXEL(sum[i][3], a[i][step3]);
 				a[i]++;
 #if TILE_GS > 4
 				KERN_OPAQUE(b[i]);
-				KERN_UNROLL
-				for (int v = 0; v < TILE_NV; v++) {
-					sum[i][4][v] += b[i][0] * wv[v];
-					sum[i][5][v] += b[i][step] * wv[v];
-					sum[i][6][v] += b[i][2 * step] * wv[v];
-				}
+				ADD_PIXEL(sum[i][4], b[i][0]);
+				ADD_PIXEL(sum[i][5], b[i][step]);
+				ADD_PIXEL(sum[i][6], b[i][2 * step]);
 				b[i]++;
 #endif
 			}
@@ -71,19 +92,20 @@ static void TILE_NAME(const struct direct *d, const float *w, const struct group
 		KERN_UNROLL
 	for (int v = 0; v < TILE_NV; v++)
 		*(TILE_V *)(out + ((i * TILE_GS + j) * TILE_NV + v) * LANES) = sum[i][j][v];
-	if (kn == WIDTH && d->plain) {
-		for (int i = 0; i < TILE_G; i++)
-			for (int j = g[i].from; j < g[i].to; j++)
-				KERN_UNROLL
-		for (int v = 0; v < WIDTH; v += LANES)
-			*(KERN_JOIN(TILE_V, _u) *)(d->y + g[i].y + j * d->y_pixel + k0 + v) =
-				*(const TILE_V *)(out + (i * TILE_GS + j) * WIDTH + v);
+	for (int i = 0; kn == WIDTH && i < TILE_G; i++)
+		for (int j = g[i].from; j < g[i].to; j++)
+			KERN_UNROLL
+	for (int v = 0; v < WIDTH; v += LANES)
+		STORE(g[i].y + j * d->y_pixel + k0 + v, k0 + v, *(const TILE_V *)(out + (i * TILE_GS + j) * WIDTH + v));
+	if (kn == WIDTH)
 		return;
-	}
 	for (int i = 0; i < TILE_G; i++)
 		for (int j = g[i].from; j < g[i].to; j++)
 			store_pixel(d, g[i].y + j * d->y_pixel + k0, out + (i * TILE_GS + j) * WIDTH, k0, kn);
 }
+#undef AT
+#undef STORE
+#undef ADD_PIXEL
 #undef TILE_NAME
 #undef TILE_V
 #undef TILE_NV

@@ -2,10 +2,10 @@
  * kern_wgrad.c - convolution, backward to the weights, by a direct kernel; see kernels.h
  *
  * dw[r][t][k] = sum over pixels of x[pixel][r][t] * dy[pixel][k], t = s * C + c contiguous in the padded input. A tile
- * of (t, k) stays in registers over all pixels of a block of images; blocks are added up in order.
+ * of (t, k) stays in registers over all pixels of a block, which is some images or some rows of one; blocks are added up
+ * in order. Where there are many output channels dy is laid out in panels of them first, to be read in order.
  */
-#include <string.h>
-
+#include "engine/kernels/kern_pad.h"
 #include "engine/kernels/kern_table.h"
 #include "engine/kernels/kern_vec.h"
 
@@ -129,13 +129,14 @@ KERN_INLINE void store_sums(float *dw, const float *sum, bool add, int kn)
 #include "engine/kernels/kern_wgrad_tile.h"
 #endif
 
-typedef void (*tile_fn)(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int kn);
+typedef void (*tile_fn)(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int tn, int kn);
+enum { N_TILES = 4, SLACK = 32 /* floats behind the padded input that a tile may read */ };
 struct panel {
 	int width;
 	struct {
 		int t;
 		tile_fn fn;
-	} tile[4]; /* longest first; the last is 1 */
+	} tile[N_TILES]; /* longest first; the last is 1 */
 };
 
 static const struct panel panels[] = {
@@ -169,30 +170,35 @@ static int padded(int k)
 	return sum;
 }
 
-/* Padded images are held a block at a time, in about this many floats, or half of what dw has if that is more. */
-enum { BLOCK_FLOATS = 64 << 10 };
+/* A block's padded input and dy are about this many floats, or half of what dw has if that is more. */
+enum { BLOCK_FLOATS = 192 << 10 };
+/* dy of more channels is laid out in panels. */
+enum { PLAIN_CHANNELS = 64 };
 
-/* What one image of a block takes: the padded input and, where K does not fill its panels, dy with K padded. */
 struct plan {
-	ptrdiff_t line, x_size, dy_size;
-	int rows, k_padded, block;
-	bool copy_dy;
+	ptrdiff_t line, x_size; /* padded input: of a row; of the rows of a block's image */
+	int step;               /* rows and pixels of it from one output to the next */
+	int p, images;          /* a block: rows of outputs, images; one of both is all there are or 1 */
+	int k_padded;
+	bool panels; /* dy is in panels */
 };
 
 static struct plan plan_for(const struct conv_shape *cs, int n)
 {
-	struct plan pl;
-	ptrdiff_t fit, weights;
+	struct plan pl = {.step = conv_is_point(cs) ? 1 : cs->stride, .p = cs->p, .k_padded = padded(cs->k)};
+	ptrdiff_t weights = (ptrdiff_t)cs->r * cs->s * cs->c * cs->k, row, fit;
 
-	pl.line = (ptrdiff_t)((cs->q - 1) * cs->stride + cs->s) * cs->c;
-	pl.rows = (cs->p - 1) * cs->stride + cs->r;
-	pl.x_size = pl.line * pl.rows;
-	pl.k_padded = padded(cs->k);
-	pl.copy_dy = pl.k_padded != cs->k;
-	pl.dy_size = (ptrdiff_t)cs->p * cs->q * pl.k_padded;
-	weights = (ptrdiff_t)cs->r * cs->s * cs->c * cs->k;
-	fit = (weights / 2 > BLOCK_FLOATS ? weights / 2 : BLOCK_FLOATS) / (pl.x_size + pl.dy_size);
-	pl.block = fit < 1 ? 1 : fit < n ? (int)fit : n;
+	pl.line = (ptrdiff_t)((cs->q - 1) * pl.step + cs->s) * cs->c;
+	row = pl.line * pl.step + (ptrdiff_t)cs->q * pl.k_padded;
+	fit = (weights / 2 > BLOCK_FLOATS ? weights / 2 : BLOCK_FLOATS) / row;
+	pl.images = fit < 2 * cs->p ? 1 : fit / cs->p < n ? (int)(fit / cs->p) : n;
+	if (fit < cs->p) {
+		int parts = (int)((cs->p + (fit > 0 ? fit : 1) - 1) / (fit > 0 ? fit : 1));
+
+		pl.p = (cs->p + parts - 1) / parts;
+	}
+	pl.x_size = pl.line * ((pl.p - 1) * pl.step + cs->r);
+	pl.panels = cs->k != pl.k_padded || cs->k > PLAIN_CHANNELS;
 	return pl;
 }
 
@@ -201,14 +207,30 @@ static size_t align16(size_t floats)
 	return (floats + 15) & ~(size_t)15;
 }
 
+/* The padded input, dy in panels. */
+struct room {
+	float *x, *dy;
+};
+
+static size_t room_for(struct room *r, float *ws, const struct conv_shape *cs, const struct plan *pl)
+{
+	size_t pixels = (size_t)pl->images * (size_t)pl->p * (size_t)cs->q;
+	size_t x = align16((size_t)(pl->images * pl->x_size)) + SLACK;
+
+	if (r)
+		*r = (struct room){ws, ws + x};
+	return x + (pl->panels ? align16(pixels * (size_t)pl->k_padded) : 0);
+}
+
 static size_t workspace(const struct conv_shape *cs, int n)
 {
 	struct plan pl = plan_for(cs, n);
 
-	return align16((size_t)(pl.block * pl.x_size)) + (pl.copy_dy ? align16((size_t)(pl.block * pl.dy_size)) : 0);
+	return room_for(NULL, NULL, cs, &pl);
 }
 
-static void pad_image(float *out, const float *x, const struct conv_shape *cs, const struct plan *pl)
+/* The padded input under output rows p0 .. p0 + p - 1 of one image. */
+static void pad_rows(float *out, const float *x, const struct conv_shape *cs, const struct plan *pl, int p0, int p)
 {
 	ptrdiff_t left = (ptrdiff_t)cs->pad * cs->c, width = (ptrdiff_t)cs->w * cs->c;
 
@@ -216,8 +238,8 @@ static void pad_image(float *out, const float *x, const struct conv_shape *cs, c
 		left = pl->line;
 	if (width > pl->line - left)
 		width = pl->line - left;
-	for (int i = 0; i < pl->rows; i++, out += pl->line) {
-		int row = i - cs->pad;
+	for (int i = 0; i < (p - 1) * cs->stride + cs->r; i++, out += pl->line) {
+		int row = p0 * cs->stride + i - cs->pad;
 
 		if (row < 0 || row >= cs->h) {
 			memset(out, 0, (size_t)pl->line * sizeof(*out));
@@ -229,36 +251,68 @@ static void pad_image(float *out, const float *x, const struct conv_shape *cs, c
 	}
 }
 
-static void pad_channels(float *out, const float *dy, ptrdiff_t pixels, int k, int k_padded)
+/* dy [pixels][k] -> panels [pixels][width], the last filled up with zeros; that of k0 begins at k0 * pixels */
+static void panel_dy(float *out, const float *dy, ptrdiff_t pixels, int k)
 {
-	for (ptrdiff_t i = 0; i < pixels; i++, out += k_padded, dy += k) {
-		memcpy(out, dy, (size_t)k * sizeof(*out));
-		memset(out + k, 0, (size_t)(k_padded - k) * sizeof(*out));
+	for (int k0 = 0; k0 < k;) {
+		int width = panel_for(k - k0)->width, kn = k - k0 < width ? k - k0 : width;
+		float *o = out + k0 * pixels;
+
+		for (ptrdiff_t i = 0; i < pixels; i++, o += width) {
+			const float *from = dy + i * k + k0;
+
+			copy_floats(o, from, kn);
+			memset(o + kn, 0, (size_t)(width - kn) * sizeof(*o));
+		}
+		k0 += width;
 	}
 }
 
-/* All k of one kernel row's weights t0 .. t0 + what the tile covers; returns that. */
-static int run_tiles(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int run, int k0)
+/* The tile for `left` inputs: the shortest that takes them all unless much of it would be idle, else the longest they fill. */
+static int tile_for(const struct panel *pn, int left)
+{
+	int i = 0;
+
+	while (i + 1 < N_TILES && pn->tile[i + 1].t >= left)
+		i++;
+	while (4 * pn->tile[i].t > 5 * left + 12)
+		i++;
+	return i;
+}
+
+/* One kernel row's weights of the panel at k0. What a tile reads behind the row's end is not stored. */
+static void run_panel(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int run, int k0)
 {
 	const struct panel *pn = panel_for(g->k - k0);
 	int kn = g->k - k0 < pn->width ? g->k - k0 : pn->width;
 
-	for (int t = 0, i = 0; t < run; t += pn->tile[i].t) {
-		while (pn->tile[i].t > run - t)
-			i++;
-		pn->tile[i].fn(dw + (ptrdiff_t)t * g->k + k0, g, x + t, dy + k0, add, kn);
+	for (int t = 0; t < run;) {
+		int i = tile_for(pn, run - t), tn = run - t < pn->tile[i].t ? run - t : pn->tile[i].t;
+
+		pn->tile[i].fn(dw + (ptrdiff_t)t * g->k + k0, g, x + t, dy, add, tn, kn);
+		t += tn;
 	}
-	return pn->width;
 }
 
+/* dy: of the block, in panels or as it came */
 static void run_block(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add,
 		      const struct conv_shape *cs, const struct plan *pl)
 {
+	ptrdiff_t pixels = (ptrdiff_t)g->n * g->p * g->q;
 	int run = cs->s * cs->c;
 
-	for (int r = 0; r < cs->r; r++)
-		for (int k0 = 0; k0 < cs->k;)
-			k0 += run_tiles(dw + (ptrdiff_t)r * run * cs->k, g, x + r * pl->line, dy, add, run, k0);
+	for (int k0 = 0; k0 < cs->k;) {
+		int width = panel_for(cs->k - k0)->width;
+		struct wgrad h = *g;
+
+		h.dy_pixel = pl->panels ? width : cs->k;
+		h.dy_row = g->q * h.dy_pixel;
+		h.dy_image = g->p * h.dy_row;
+		for (int r = 0; r < cs->r; r++)
+			run_panel(dw + (ptrdiff_t)r * run * cs->k, &h, x + r * pl->line,
+				  dy + (pl->panels ? k0 * pixels : k0), add, run, k0);
+		k0 += width;
+	}
 }
 
 /* Sums of 64 pixels in float, of all pixels in double, 16 channels at a time. */
@@ -285,36 +339,49 @@ static void bias_gradient(float *db, const float *dy, ptrdiff_t pixels, int k)
 	}
 }
 
+/* The padded input under rows p0 .. p0 + g->p - 1 of g->n images. */
+static void take_input(float *out, const struct wgrad *g, const float *x, const struct conv_shape *cs,
+		       const struct plan *pl, int p0)
+{
+	for (int j = 0; j < g->n; j++, out += pl->x_size, x += (ptrdiff_t)cs->h * cs->w * cs->c) {
+		if (conv_is_point(cs))
+			pick_pixels(out, x, cs, p0, g->p);
+		else
+			pad_rows(out, x, cs, pl, p0, g->p);
+	}
+}
+
 static void backward_weights(float *dw, float *db, const float *dy, const float *x, const struct conv_shape *cs, int n,
 			     float *ws)
 {
 	struct plan pl = plan_for(cs, n);
-	ptrdiff_t x_size = (ptrdiff_t)cs->h * cs->w * cs->c, pixels = (ptrdiff_t)cs->p * cs->q;
-	float *xs = ws, *dys = ws + align16((size_t)(pl.block * pl.x_size));
+	ptrdiff_t x_size = (ptrdiff_t)cs->h * cs->w * cs->c, dy_row = (ptrdiff_t)cs->q * cs->k;
+	struct room room;
 	struct wgrad g = {
 		.x_image = pl.x_size,
-		.x_row = pl.line * cs->stride,
-		.x_pixel = (ptrdiff_t)cs->stride * cs->c,
-		.dy_image = pl.dy_size,
-		.dy_row = (ptrdiff_t)cs->q * pl.k_padded,
-		.dy_pixel = pl.k_padded,
-		.p = cs->p,
+		.x_row = pl.line * pl.step,
+		.x_pixel = (ptrdiff_t)pl.step * cs->c,
 		.q = cs->q,
 		.k = cs->k,
 	};
 
-	for (int i = 0; i < n; i += pl.block) {
-		const float *dyi = dy + i * pixels * cs->k;
+	room_for(&room, ws, cs, &pl);
+	for (int i = 0; i < n; i += pl.images) {
+		g.n = n - i < pl.images ? n - i : pl.images;
+		for (int p = 0; p < cs->p; p += pl.p) {
+			const float *block = dy + ((ptrdiff_t)i * cs->p + p) * dy_row;
+			ptrdiff_t pixels;
 
-		g.n = n - i < pl.block ? n - i : pl.block;
-		for (int j = 0; j < g.n; j++)
-			pad_image(xs + j * pl.x_size, x + (i + j) * x_size, cs, &pl);
-		if (pl.copy_dy)
-			pad_channels(dys, dyi, g.n * pixels, cs->k, pl.k_padded);
-		run_block(dw, &g, xs, pl.copy_dy ? dys : dyi, i > 0, cs, &pl);
+			g.p = cs->p - p < pl.p ? cs->p - p : pl.p;
+			pixels = (ptrdiff_t)g.n * g.p * cs->q; /* one run of them: either rows or images are all */
+			take_input(room.x, &g, x + i * x_size, cs, &pl, p);
+			if (pl.panels)
+				panel_dy(room.dy, block, pixels, cs->k);
+			run_block(dw, &g, room.x, pl.panels ? room.dy : block, i + p > 0, cs, &pl);
+		}
 	}
 	if (db)
-		bias_gradient(db, dy, n * pixels, cs->k);
+		bias_gradient(db, dy, (ptrdiff_t)n * cs->p * cs->q, cs->k);
 }
 
 const struct kern_wgrad_table KERN_NAME(kern_wgrad_) = {workspace, backward_weights, bias_gradient};

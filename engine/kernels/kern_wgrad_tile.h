@@ -2,9 +2,9 @@
  * kern_wgrad_tile.h - body of one register tile of kern_wgrad.c; included once a tile.
  *
  * TILE_NAME sums, over all pixels of a block, TILE_T neighbouring inputs times TILE_NV vectors TILE_V of output
- * channels. x and dy point at the first pixel's; dw at the tile's first weight.
+ * channels, of which tn and kn are there. x and dy point at the first pixel's; dw at the tile's first weight.
  */
-static void TILE_NAME(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int kn)
+static void TILE_NAME(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int tn, int kn)
 {
 	enum { LANES = sizeof(TILE_V) / sizeof(float), WIDTH = TILE_NV * LANES };
 	TILE_V sum[TILE_T][TILE_NV];
@@ -36,12 +36,25 @@ static void TILE_NAME(float *dw, const struct wgrad *g, const float *x, const fl
 			}
 		}
 	}
+	if (tn == TILE_T && kn == WIDTH) {
+		KERN_UNROLL
+		for (int t = 0; t < TILE_T; t++)
+			KERN_UNROLL
+		for (int v = 0; v < TILE_NV; v++) {
+			KERN_JOIN(TILE_V, _u) *at = (KERN_JOIN(TILE_V, _u) *)(dw + (ptrdiff_t)t * g->k + v * LANES);
+
+			if (add)
+				sum[t][v] += *at;
+			*at = sum[t][v];
+		}
+		return;
+	}
 	KERN_UNROLL
 	for (int t = 0; t < TILE_T; t++)
 		KERN_UNROLL
 	for (int v = 0; v < TILE_NV; v++)
 		*(TILE_V *)(out + (t * TILE_NV + v) * LANES) = sum[t][v];
-	for (int t = 0; t < TILE_T; t++)
+	for (int t = 0; t < tn; t++)
 		store_sums(dw + (ptrdiff_t)t * g->k, out + t * WIDTH, add, kn);
 }
 #undef TILE_NAME

@@ -186,13 +186,16 @@ static void oblong_kernels(void)
 	check_all(&b, 2);
 }
 
-/* Wide panels, and more images than a block of the workspace holds. */
+/* Wide panels, more images than a block of the workspace holds, and images of more rows. */
 static void blocks(void)
 {
 	struct conv_shape a = shape_of(28, 28, 8, 32, 3, 3, 1, 1), b = shape_of(14, 14, 64, 96, 3, 3, 2, 1);
+	struct conv_shape c = shape_of(61, 50, 24, 72, 3, 3, 1, 1), d = shape_of(128, 128, 3, 64, 7, 7, 2, 3);
 
 	check_all(&a, 17);
 	check_all(&b, 7);
+	check_all(&c, 2);
+	check_all(&d, 2);
 }
 
 static void tails(void)
