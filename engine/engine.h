@@ -2,8 +2,9 @@
  * engine.h - the one header of the engine that the program includes: data sets, weights, and training trials.
  *
  * The engine reads data and weights files and writes weights, and a cache of images where it is told to; nothing else.
- * It never prints, never exits, and starts no threads of its own. A `struct dataset` and a `struct weights` never change
- * after opening, so any number of trials may read one at the same time; a `struct trial` belongs to one thread at a time.
+ * It never prints, never exits, and starts no threads of its own: a trial works on those that its caller lends it (base/team.h),
+ * else on the caller's. A `struct dataset` and a `struct weights` never change after opening, so any number of trials may
+ * read one at the same time; a `struct trial` is called from one thread at a time.
  *
  * Same settings, same seed, same bits: a trial's figures depend on nothing but its trial_spec and the kernels in use
  * (engine_kernels()), never on what runs beside it.
@@ -18,6 +19,7 @@
 
 #include "engine/base/err.h"
 #include "engine/base/field.h"
+#include "engine/base/team.h"
 
 #define ENGINE_MAX_GROUPS 16
 #define ENGINE_NAME_MAX   32   /* bytes of a group's name, with the NUL */
@@ -256,6 +258,7 @@ struct trial_spec {
 	double group_lr[ENGINE_MAX_GROUPS];           /* NAN: hyper_group_lr(); 0 freezes the group */
 	double group_weight_decay[ENGINE_MAX_GROUPS]; /* NAN: hyper.weight_decay */
 	uint64_t seed;                                /* new tensors' start values, order of samples, dropout */
+	int threads; /* most that will ever work on it at once (trial_set_team()): memory, never bits; 0: 1 */
 };
 
 /* ---- running one ------------------------------------------------------------------------------------------- */
@@ -283,10 +286,18 @@ struct trial;
 /* Builds the network, loads the weights, allocates everything the trial will ever need. *t is NULL on failure. */
 int trial_new(struct trial **t, const struct trial_spec *spec, struct err *e);
 void trial_free(struct trial *t);
-/* Bytes that trial_new() would allocate, without allocating them; 0 and e filled in on a bad spec. */
+/*
+ * Bytes that trial_new() would allocate, without allocating them; 0 and e filled in on a bad spec. Each of spec->threads
+ * has a workspace, that is touched when it works: until then a trial is as large as if they were fewer.
+ */
 size_t trial_bytes(const struct trial_spec *spec, struct err *e);
 /* What trial_state_bytes() would be; 0 as above. */
 size_t trial_checkpoint_bytes(const struct trial_spec *spec, struct err *e);
+/*
+ * Lends the trial threads (base/team.h), of which at most spec->threads will work; NULL takes them back, which is also
+ * how a trial begins. Not while it works. Same bits, whatever team and however it grows and shrinks.
+ */
+void trial_set_team(struct trial *t, struct team *team);
 
 /*
  * Trains and evaluates one epoch, then fills *row. *status: TRIAL_RUNNING (more epochs to go), TRIAL_COMPLETE (that was

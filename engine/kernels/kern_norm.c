@@ -203,27 +203,15 @@ static void apply_sheet(float *z, const float *y, const float *mean, const float
 		apply_rows(z, y, &af, NULL, relu, s);
 }
 
-static void forward_train(float *z, float *mean, float *rstd, float *running_mean, float *running_var, const float *y,
-			  const float *gamma, const float *beta, const float *add, bool relu, int64_t m, int c,
-			  float eps, float momentum)
+static void moments(double *mean, double *m2, const float *y, int64_t m, int c)
 {
-	double keep = 1 - (double)momentum;
-
 	for (int first = 0; first < c; first += LANES) {
 		struct sheet s = sheet_at(first, m, c);
 		struct moments mo;
 
 		batch_moments(&mo, &s, y);
-		for (int k = 0; k < s.c; k++) {
-			int ch = first + k;
-			double var = mo.m2[k] / (double)m, unbiased = mo.m2[k] / (double)(m - 1);
-
-			mean[ch] = (float)mo.mean[k];
-			rstd[ch] = (float)(1 / sqrt(var + (double)eps));
-			running_mean[ch] = (float)(keep * (double)running_mean[ch] + (double)momentum * mo.mean[k]);
-			running_var[ch] = (float)(keep * (double)running_var[ch] + (double)momentum * unbiased);
-		}
-		apply_sheet(z, y, mean, rstd, gamma, beta, add, relu, &s);
+		memcpy(mean + first, mo.mean, (size_t)s.c * sizeof(*mean));
+		memcpy(m2 + first, mo.m2, (size_t)s.c * sizeof(*m2));
 	}
 }
 
@@ -378,29 +366,6 @@ KERN_INLINE void spread_rows(float *dy, float *dadd, const float *dz, const floa
 	}
 }
 
-/*
- * With batch statistics dy = gamma * rstd * (d - mean(d) - xhat * mean(d * xhat)), xhat = (y - mean) * rstd: linear in
- * d and y, with three numbers a channel.
- */
-static void spread_of(struct spread *sp, const struct sheet *s, const struct gated_sums *sums, const float *mean,
-		      const float *rstd, const float *gamma, bool batch, int64_t m)
-{
-	for (int k = 0; k < s->c; k++) {
-		int ch = s->first + k;
-		double a = (double)gamma[ch] * (double)rstd[ch];
-		double b = batch ? a * sums->dy[k] * (double)rstd[ch] * (double)rstd[ch] / (double)m : 0;
-
-		sp->a[k] = (float)a;
-		sp->b[k] = (float)b;
-		sp->c0[k] = batch ? (float)(a * sums->d[k] / (double)m) : 0;
-		sp->mean[k] = mean[ch];
-	}
-	repeat(sp->a, s);
-	repeat(sp->b, s);
-	repeat(sp->c0, s);
-	repeat(sp->mean, s);
-}
-
 static void spread_sheet(float *dy, float *dadd, const float *dz, const float *z, const float *y,
 			 const struct spread *sp, bool relu, bool batch, bool accumulate, const struct sheet *s)
 {
@@ -414,32 +379,40 @@ static void spread_sheet(float *dy, float *dadd, const float *dz, const float *z
 		spread_rows(dy, dadd, dz, z, y, sp, relu, batch, accumulate, s);
 }
 
-static void backward(float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz, const float *z,
-		     const float *y, const float *mean, const float *rstd, const float *gamma, bool relu,
-		     bool batch_stats, bool accumulate_add, int64_t m, int c)
+static void sums(double *d, double *d_y, const float *dz, const float *z, const float *y, const float *mean, bool relu,
+		 int64_t m, int c)
 {
 	for (int first = 0; first < c; first += LANES) {
 		struct sheet s = sheet_at(first, m, c);
-		struct gated_sums sums;
-		struct spread sp;
+		struct gated_sums gs;
 		float mu[LANES];
 
-		if (dgamma || (dy && batch_stats)) {
-			memcpy(mu, mean + first, (size_t)s.c * sizeof(*mu));
-			repeat(mu, &s);
-			sum_gated(&sums, &s, dz, z, y, mu, relu);
-		} else {
-			memset(&sums, 0, sizeof(sums));
-		}
-		for (int k = 0; dgamma && k < s.c; k++) {
-			dgamma[first + k] = (float)(sums.dy[k] * (double)rstd[first + k]);
-			dbeta[first + k] = (float)sums.d[k];
-		}
-		if (!dy && !dadd)
-			continue;
-		spread_of(&sp, &s, &sums, mean, rstd, gamma, batch_stats, m);
-		spread_sheet(dy, dadd, dz, z, y, &sp, relu, batch_stats, accumulate_add, &s);
+		memcpy(mu, mean + first, (size_t)s.c * sizeof(*mu));
+		repeat(mu, &s);
+		sum_gated(&gs, &s, dz, z, y, mu, relu);
+		memcpy(d + first, gs.d, (size_t)s.c * sizeof(*d));
+		memcpy(d_y + first, gs.dy, (size_t)s.c * sizeof(*d_y));
 	}
 }
 
-const struct kern_norm_table KERN_NAME(kern_norm_) = {forward_train, forward_eval, backward};
+static void spread(float *dy, float *dadd, const float *dz, const float *z, const float *y, const float *mean,
+		   const float *factors, bool relu, bool batch, bool accumulate_add, int64_t m, int c)
+{
+	for (int first = 0; first < c; first += LANES) {
+		struct sheet s = sheet_at(first, m, c);
+		size_t bytes = (size_t)s.c * sizeof(float);
+		struct spread sp;
+
+		memcpy(sp.a, factors + first, bytes);
+		memcpy(sp.b, factors + c + first, bytes);
+		memcpy(sp.c0, factors + 2 * c + first, bytes);
+		memcpy(sp.mean, mean + first, bytes);
+		repeat(sp.a, &s);
+		repeat(sp.b, &s);
+		repeat(sp.c0, &s);
+		repeat(sp.mean, &s);
+		spread_sheet(dy, dadd, dz, z, y, &sp, relu, batch, accumulate_add, &s);
+	}
+}
+
+const struct kern_norm_table KERN_NAME(kern_norm_) = {moments, forward_eval, sums, spread};

@@ -18,7 +18,7 @@ struct kern_wgrad_table {
 	size_t (*workspace)(const struct conv_shape *cs, int n);
 	void (*backward_weights)(float *dw, float *db, const float *dy, const float *x, const struct conv_shape *cs,
 				 int n, float *ws);
-	void (*bias_gradient)(float *db, const float *dy, ptrdiff_t pixels, int k);
+	void (*bias_gradient)(float *db, const float *dy, const struct conv_shape *cs, int n);
 };
 
 /* Takes what conv_winograd_fits() allows. */
@@ -33,14 +33,13 @@ struct kern_winograd_table {
 };
 
 struct kern_norm_table {
-	void (*forward_train)(float *z, float *mean, float *rstd, float *running_mean, float *running_var,
-			      const float *y, const float *gamma, const float *beta, const float *add, bool relu,
-			      int64_t m, int c, float eps, float momentum);
+	void (*moments)(double *mean, double *m2, const float *y, int64_t m, int c);
 	void (*forward_eval)(float *z, const float *y, const float *mean, const float *rstd, const float *gamma,
 			     const float *beta, const float *add, bool relu, int64_t m, int c);
-	void (*backward)(float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz, const float *z,
-			 const float *y, const float *mean, const float *rstd, const float *gamma, bool relu,
-			 bool batch_stats, bool accumulate_add, int64_t m, int c);
+	void (*sums)(double *d, double *d_y, const float *dz, const float *z, const float *y, const float *mean,
+		     bool relu, int64_t m, int c);
+	void (*spread)(float *dy, float *dadd, const float *dz, const float *z, const float *y, const float *mean,
+		       const float *factors, bool relu, bool batch, bool accumulate_add, int64_t m, int c);
 };
 
 struct kern_pool_table {

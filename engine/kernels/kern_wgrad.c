@@ -12,7 +12,8 @@
 struct wgrad {
 	ptrdiff_t x_image, x_row, x_pixel, dy_image, dy_row, dy_pixel;
 	int n, p, q;
-	int k; /* floats from one t to the next in dw */
+	int k;        /* floats from one t to the next in dw */
+	int from, to; /* outputs to compute */
 };
 
 KERN_INLINE void store_sums(float *dw, const float *sum, bool add, int kn)
@@ -251,17 +252,18 @@ static void pad_rows(float *out, const float *x, const struct conv_shape *cs, co
 	}
 }
 
-/* dy [pixels][k] -> panels [pixels][width], the last filled up with zeros; that of k0 begins at k0 * pixels */
-static void panel_dy(float *out, const float *dy, ptrdiff_t pixels, int k)
+/* dy [pixels][k] -> panels [pixels][width] of the outputs to compute, the last filled up with zeros; that of k0 begins at
+ * (k0 - from) * pixels */
+static void panel_dy(float *out, const float *dy, ptrdiff_t pixels, const struct wgrad *g)
 {
-	for (int k0 = 0; k0 < k;) {
-		int width = panel_for(k - k0)->width, kn = k - k0 < width ? k - k0 : width;
-		float *o = out + k0 * pixels;
+	for (int k0 = g->from; k0 < g->to;) {
+		int width = panel_for(g->to - k0)->width, kn = g->to - k0 < width ? g->to - k0 : width;
+		float *o = out + (k0 - g->from) * pixels;
 
 		for (ptrdiff_t i = 0; i < pixels; i++, o += width) {
-			const float *from = dy + i * k + k0;
+			const float *at = dy + i * g->k + k0;
 
-			copy_floats(o, from, kn);
+			copy_floats(o, at, kn);
 			memset(o + kn, 0, (size_t)(width - kn) * sizeof(*o));
 		}
 		k0 += width;
@@ -283,8 +285,8 @@ static int tile_for(const struct panel *pn, int left)
 /* One kernel row's weights of the panel at k0. What a tile reads behind the row's end is not stored. */
 static void run_panel(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int run, int k0)
 {
-	const struct panel *pn = panel_for(g->k - k0);
-	int kn = g->k - k0 < pn->width ? g->k - k0 : pn->width;
+	const struct panel *pn = panel_for(g->to - k0);
+	int kn = g->to - k0 < pn->width ? g->to - k0 : pn->width;
 
 	for (int t = 0; t < run;) {
 		int i = tile_for(pn, run - t), tn = run - t < pn->tile[i].t ? run - t : pn->tile[i].t;
@@ -301,8 +303,8 @@ static void run_block(float *dw, const struct wgrad *g, const float *x, const fl
 	ptrdiff_t pixels = (ptrdiff_t)g->n * g->p * g->q;
 	int run = cs->s * cs->c;
 
-	for (int k0 = 0; k0 < cs->k;) {
-		int width = panel_for(cs->k - k0)->width;
+	for (int k0 = g->from; k0 < g->to;) {
+		int width = panel_for(g->to - k0)->width;
 		struct wgrad h = *g;
 
 		h.dy_pixel = pl->panels ? width : cs->k;
@@ -310,18 +312,20 @@ static void run_block(float *dw, const struct wgrad *g, const float *x, const fl
 		h.dy_image = g->p * h.dy_row;
 		for (int r = 0; r < cs->r; r++)
 			run_panel(dw + (ptrdiff_t)r * run * cs->k, &h, x + r * pl->line,
-				  dy + (pl->panels ? k0 * pixels : k0), add, run, k0);
+				  dy + (pl->panels ? (k0 - g->from) * pixels : k0), add, run, k0);
 		k0 += width;
 	}
 }
 
 /* Sums of 64 pixels in float, of all pixels in double, 16 channels at a time. */
-static void bias_gradient(float *db, const float *dy, ptrdiff_t pixels, int k)
+static void bias_gradient(float *db, const float *dy, const struct conv_shape *cs, int n)
 {
 	enum { STRIP = 16, RUN = 64 };
+	const ptrdiff_t pixels = (ptrdiff_t)n * cs->p * cs->q;
+	const int k = cs->k, to = cs->to ? cs->to : k;
 
-	for (int k0 = 0; k0 < k; k0 += STRIP) {
-		int kn = k - k0 < STRIP ? k - k0 : STRIP;
+	for (int k0 = cs->from; k0 < to; k0 += STRIP) {
+		int kn = to - k0 < STRIP ? to - k0 : STRIP;
 		double total[STRIP] = {0};
 
 		for (ptrdiff_t i = 0; i < pixels; i += RUN) {
@@ -363,6 +367,8 @@ static void backward_weights(float *dw, float *db, const float *dy, const float 
 		.x_pixel = (ptrdiff_t)pl.step * cs->c,
 		.q = cs->q,
 		.k = cs->k,
+		.from = cs->from,
+		.to = cs->to ? cs->to : cs->k,
 	};
 
 	room_for(&room, ws, cs, &pl);
@@ -376,12 +382,12 @@ static void backward_weights(float *dw, float *db, const float *dy, const float 
 			pixels = (ptrdiff_t)g.n * g.p * cs->q; /* one run of them: either rows or images are all */
 			take_input(room.x, &g, x + i * x_size, cs, &pl, p);
 			if (pl.panels)
-				panel_dy(room.dy, block, pixels, cs->k);
+				panel_dy(room.dy, block, pixels, &g);
 			run_block(dw, &g, room.x, pl.panels ? room.dy : block, i + p > 0, cs, &pl);
 		}
 	}
 	if (db)
-		bias_gradient(db, dy, (ptrdiff_t)n * cs->p * cs->q, cs->k);
+		bias_gradient(db, dy, cs, n);
 }
 
 const struct kern_wgrad_table KERN_NAME(kern_wgrad_) = {workspace, backward_weights, bias_gradient};

@@ -158,13 +158,16 @@ struct job {
 	int p, q, k; /* out */
 	int pad;
 	int rows, cols, n_tiles; /* tiles of an image: rows x cols; of all images */
+	int from, to;            /* outputs to compute */
 };
 
-static struct job job_of(int h, int w, int c, int p, int q, int k, int pad, int n)
+static struct job job_of(const struct conv_shape *cs, int h, int w, int c, int p, int q, int k, int pad, int n)
 {
-	struct job j = {h, w, c, p, q, k, pad, (p + TILE - 1) / TILE, (q + TILE - 1) / TILE, 0};
+	struct job j = {h, w, c, p, q, k, pad, (p + TILE - 1) / TILE, (q + TILE - 1) / TILE, 0, cs->from, k};
 
 	j.n_tiles = n * j.rows * j.cols;
+	if (cs->to)
+		j.to = cs->to;
 	return j;
 }
 
@@ -206,7 +209,7 @@ static struct blocks blocks_for(const struct job *j)
 	struct blocks b;
 
 	b.tiles = round_up(min_int(BLOCK_TILES, j->n_tiles), ROWS);
-	b.chunk = chunk_for(j->c, j->k);
+	b.chunk = chunk_for(j->c, j->to - j->from);
 	b.v_plane = (ptrdiff_t)b.tiles * round_up(j->c, VL) + PLANE_PAD;
 	b.u_plane = (ptrdiff_t)b.chunk * j->c + PLANE_PAD;
 	b.m_plane = (ptrdiff_t)b.tiles * b.chunk + PLANE_PAD;
@@ -482,8 +485,8 @@ static void run(float *y, const float *x, const float *w, const struct job *j, b
 
 	room_for(&r, ws, j, &b);
 	memset(r.zero, 0, (size_t)j->c * sizeof(float));
-	for (int k0 = 0; k0 < j->k; k0 += b.chunk) {
-		int kn = min_int(j->k - k0, b.chunk);
+	for (int k0 = j->from; k0 < j->to; k0 += b.chunk) {
+		int kn = min_int(j->to - k0, b.chunk);
 
 		if (turned)
 			transform_turned(r.u, b.u_plane, w, j->k, j->c, k0, kn);
@@ -492,7 +495,7 @@ static void run(float *y, const float *x, const float *w, const struct job *j, b
 		for (int t = 0; t < j->n_tiles; t += b.tiles) {
 			int tiles = min_int(j->n_tiles - t, b.tiles);
 
-			if (k0 == 0 || j->n_tiles > b.tiles) /* else V still stands */
+			if (k0 == j->from || j->n_tiles > b.tiles) /* else V still stands */
 				transform_input(r.v, b.v_plane, ROWS * VL, x, j, t, tiles, true, r.zero);
 			multiply(r.m, r.v, r.u, &b, j->c, tiles, kn);
 			transform_outputs(y, r.m, &b, j, tl, t, tiles, k0, kn);
@@ -502,12 +505,12 @@ static void run(float *y, const float *x, const float *w, const struct job *j, b
 
 static struct job forward_job(const struct conv_shape *cs, int n)
 {
-	return job_of(cs->h, cs->w, cs->c, cs->p, cs->q, cs->k, cs->pad, n);
+	return job_of(cs, cs->h, cs->w, cs->c, cs->p, cs->q, cs->k, cs->pad, n);
 }
 
 static struct job backward_job(const struct conv_shape *cs, int n)
 {
-	return job_of(cs->p, cs->q, cs->k, cs->h, cs->w, cs->c, 2 - cs->pad, n);
+	return job_of(cs, cs->p, cs->q, cs->k, cs->h, cs->w, cs->c, 2 - cs->pad, n);
 }
 
 static void forward(float *y, const float *x, const float *w, const struct conv_shape *cs, int n,
@@ -542,7 +545,7 @@ static struct sum_blocks sum_blocks_for(const struct job *j)
 	struct sum_blocks b;
 
 	b.tiles = min_int(BLOCK_TILES, j->n_tiles);
-	b.chunk = chunk_for(j->c, j->k);
+	b.chunk = chunk_for(j->c, j->to - j->from);
 	b.v_plane = (ptrdiff_t)b.tiles * round_up(j->c, VL) + PLANE_PAD;
 	b.w_plane = (ptrdiff_t)b.tiles * b.chunk + PLANE_PAD;
 	b.u_plane = (ptrdiff_t)b.chunk * round_up(j->c, VL) + PLANE_PAD;
@@ -679,13 +682,13 @@ static void backward_weights(float *dw, const float *dy, const float *x, const s
 
 	sum_room_for(&r, ws, &j, &b);
 	memset(r.zero, 0, (size_t)(j.c > j.k ? j.c : j.k) * sizeof(float));
-	for (int k0 = 0; k0 < j.k; k0 += b.chunk) {
-		int kn = min_int(j.k - k0, b.chunk);
+	for (int k0 = j.from; k0 < j.to; k0 += b.chunk) {
+		int kn = min_int(j.to - k0, b.chunk);
 
 		for (int t = 0; t < j.n_tiles; t += b.tiles) {
 			int tiles = min_int(j.n_tiles - t, b.tiles);
 
-			if (k0 == 0 || j.n_tiles > b.tiles) /* else V still stands */
+			if (k0 == j.from || j.n_tiles > b.tiles) /* else V still stands */
 				transform_input(r.v, b.v_plane, (ptrdiff_t)b.tiles * VL, x, &j, t, tiles, false,
 						r.zero);
 			transform_gradient(r.m, &b, dy, &j, t, tiles, k0, kn, r.zero);

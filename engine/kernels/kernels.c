@@ -129,15 +129,12 @@ void conv_backward_weights(float *dw, float *db, const float *dy, const float *x
 	}
 	use->winograd->backward_weights(dw, dy, x, cs, n, ws);
 	if (db)
-		use->wgrad->bias_gradient(db, dy, (ptrdiff_t)n * cs->p * cs->q, cs->k);
+		use->wgrad->bias_gradient(db, dy, cs, n);
 }
 
-void bn_forward_train(float *z, float *mean, float *rstd, float *running_mean, float *running_var, const float *y,
-		      const float *gamma, const float *beta, const float *add, bool relu, int64_t m, int c, float eps,
-		      float momentum)
+void bn_moments(double *mean, double *m2, const float *y, int64_t m, int c)
 {
-	use->norm->forward_train(z, mean, rstd, running_mean, running_var, y, gamma, beta, add, relu, m, c, eps,
-				 momentum);
+	use->norm->moments(mean, m2, y, m, c);
 }
 
 void bn_forward_eval(float *z, const float *y, const float *mean, const float *rstd, const float *gamma,
@@ -146,12 +143,16 @@ void bn_forward_eval(float *z, const float *y, const float *mean, const float *r
 	use->norm->forward_eval(z, y, mean, rstd, gamma, beta, add, relu, m, c);
 }
 
-void bn_backward(float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz, const float *z, const float *y,
-		 const float *mean, const float *rstd, const float *gamma, bool relu, bool batch_stats,
-		 bool accumulate_add, int64_t m, int c)
+void bn_sums(double *d, double *d_y, const float *dz, const float *z, const float *y, const float *mean, bool relu,
+	     int64_t m, int c)
 {
-	use->norm->backward(dy, dgamma, dbeta, dadd, dz, z, y, mean, rstd, gamma, relu, batch_stats, accumulate_add, m,
-			    c);
+	use->norm->sums(d, d_y, dz, z, y, mean, relu, m, c);
+}
+
+void bn_spread(float *dy, float *dadd, const float *dz, const float *z, const float *y, const float *mean,
+	       const float *factors, bool relu, bool batch_stats, bool accumulate_add, int64_t m, int c)
+{
+	use->norm->spread(dy, dadd, dz, z, y, mean, factors, relu, batch_stats, accumulate_add, m, c);
 }
 
 void maxpool_forward(float *y, uint8_t *arg, const float *x, const struct pool_shape *ps, int n)

@@ -6,8 +6,8 @@
  * input, K output channels, R S kernel rows and columns, P Q output rows and columns, M = N*H*W rows of a channel.
  *
  * No function here allocates, fails, or keeps state: workspace comes from the caller, sized by *_workspace() (floats;
- * 0 is possible). Outputs before inputs. Results are a function of the arguments alone: fixed order of every sum, one
- * thread. Pointers are 64-byte aligned at the start of each tensor; ws likewise. NaN and Inf propagate as IEEE says.
+ * 0 is possible). Outputs before inputs. Results are a function of the arguments alone: fixed order of every sum, the
+ * calling thread's work; split.h shares them out. Pointers are 64-byte aligned at the start of each tensor; ws likewise. NaN and Inf propagate as IEEE says.
  * Files kern_*.c are compiled once per instruction set (see kernels.c) and chosen at run time.
  */
 #ifndef ENGINE_KERNELS_KERNELS_H
@@ -35,6 +35,11 @@ struct conv_shape {
 	int stride, pad;
 	int p, q; /* output map: (h + 2 pad - r) / stride + 1, ... */
 	enum conv_algo algo;
+	/*
+	 * Only these channels of what a call computes (k: forward, backward-weights; c: backward-data): from .. to - 1,
+	 * both multiples of 16 or the end; to 0: all. The direct forward and backward-data do not know it.
+	 */
+	int from, to;
 };
 /*
  * Winograd's F(4x4,3x3): 3x3, stride 1, pad 0..2, any channels. Relative error about 1.2e-6 of the result's norm, where the
@@ -60,30 +65,20 @@ void conv_backward_data(float *dx, const float *dy, const float *w, const struct
 void conv_backward_weights(float *dw, float *db, const float *dy, const float *x, const struct conv_shape *cs, int n,
 			   float *ws);
 
-/* ---- BatchNorm2d, with the residual add and the ReLU that follow it in a ResNet (both optional) ---- */
+/* ---- the parts of BatchNorm2d, on M rows of C channels; split.h has the whole ---- */
 
-/*
- * z = act(gamma * (y - mean) * rstd + beta [+ add]), M rows of C channels, act = ReLU where relu.
- * Train mode: mean, rstd [c] are written (batch mean; 1 / sqrt(biased variance + eps)) and running_mean, running_var
- * move by momentum towards the batch's (unbiased variance), as torch.nn.BatchNorm2d. Variance by a second pass or by
- * blocks combined in double (Chan et al. 1979), never E[x^2] - m^2 in float. M == 1 in train mode: caller refuses.
- */
-void bn_forward_train(float *z, float *mean, float *rstd, float *running_mean, float *running_var, const float *y,
-		      const float *gamma, const float *beta, const float *add, bool relu, int64_t m, int c, float eps,
-		      float momentum);
-/* Eval mode (and freeze_bn in training): mean, rstd are given. */
+/* mean [c], and the sum of squared deviations from it m2 [c] */
+void bn_moments(double *mean, double *m2, const float *y, int64_t m, int c);
+/* z = act(gamma * (y - mean) * rstd + beta [+ add]), act = ReLU where relu */
 void bn_forward_eval(float *z, const float *y, const float *mean, const float *rstd, const float *gamma,
 		     const float *beta, const float *add, bool relu, int64_t m, int c);
-/*
- * dz -> dy, dgamma, dbeta, and dadd (the residual's gradient; NULL where there was no add). With relu, dz counts only
- * where z > 0 or z is NaN (as in torch); without, z is not read and may be NULL. batch_stats: mean and rstd were the
- * batch's own (train mode), else constants. dy may be NULL (frozen below); dgamma and dbeta may both be NULL (frozen).
- * dy may alias dz. dadd may alias dz only if dy does not. dy and dadd are overwritten; where accumulate_add, dadd is
- * added to.
- */
-void bn_backward(float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz, const float *z, const float *y,
-		 const float *mean, const float *rstd, const float *gamma, bool relu, bool batch_stats,
-		 bool accumulate_add, int64_t m, int c);
+/* d [c] = sum of dz, d_y [c] = sum of dz * (y - mean), over rows where not relu or z > 0 or z is NaN */
+void bn_sums(double *d, double *d_y, const float *dz, const float *z, const float *y, const float *mean, bool relu,
+	     int64_t m, int c);
+/* With that dz: dy = dz * a - (y - mean) * b - c0 (batch_stats; else dz * a), factors [3][c] = a, b, c0; dadd (+)= dz. Either
+ * of dy, dadd may be NULL, and one alias dz. */
+void bn_spread(float *dy, float *dadd, const float *dz, const float *z, const float *y, const float *mean,
+	       const float *factors, bool relu, bool batch_stats, bool accumulate_add, int64_t m, int c);
 
 /* ---- linear (torch.nn.functional.linear): y [n][o] = x [n][d] w^T [o][d] + b; OpenBLAS, gemm.c alone ---- */
 

@@ -23,6 +23,11 @@ static int64_t pixels(const struct node *n, int images)
 	return (int64_t)images * n->h * n->w;
 }
 
+void net_set_team(struct net *net, struct team *team)
+{
+	net->crew.team = team;
+}
+
 float *net_input(struct net *net)
 {
 	return net->node[0].out;
@@ -56,23 +61,40 @@ static void forward_bn(struct net *net, struct node *n, int images)
 	float *var = weight(net, n->var);
 
 	if (!net->freeze_bn) {
-		bn_forward_train(n->out, n->saved_mean, n->saved_rstd, mean, var, y, gamma, beta, add, n->relu,
-				 pixels(n, images), n->c, BN_EPS, BN_MOMENTUM);
+		bn_forward_train(&net->crew, n->out, n->saved_mean, n->saved_rstd, mean, var, y, gamma, beta, add,
+				 n->relu, pixels(n, images), n->c, BN_EPS, BN_MOMENTUM);
 		return;
 	}
 	memcpy(n->saved_mean, mean, (size_t)n->c * sizeof(float));
 	running_rstd(n->saved_rstd, var, n->c);
-	bn_forward_eval(n->out, y, n->saved_mean, n->saved_rstd, gamma, beta, add, n->relu, pixels(n, images), n->c);
+	split_bn_forward_eval(&net->crew, n->out, y, n->saved_mean, n->saved_rstd, gamma, beta, add, n->relu,
+			      pixels(n, images), n->c);
+}
+
+struct masks {
+	uint8_t *mask;
+	int64_t each;
+	double p;
+	int images;
+	const struct batch_id *id;
+};
+
+static void masks_part(void *ctx, int i, int n)
+{
+	const struct masks *m = ctx;
+
+	for (ptrdiff_t k = team_share(m->images, 1, i, n); k < team_share(m->images, 1, i + 1, n); k++)
+		rng_mask(m->mask + k * m->each, m->each, m->p, m->id->seed, RNG_DROPOUT,
+			 (uint64_t)m->id->epoch << 32 | m->id->sample[k]);
 }
 
 static void forward_dropout(struct net *net, struct node *n, int images, const struct batch_id *id)
 {
 	const int64_t each = (int64_t)n->h * n->w * n->c;
+	struct masks m = {n->mask, each, (double)net->dropout, images, id};
 
-	for (int i = 0; i < images; i++)
-		rng_mask(n->mask + i * each, each, (double)net->dropout, id->seed, RNG_DROPOUT,
-			 (uint64_t)id->epoch << 32 | id->sample[i]);
-	dropout_apply(n->out, net->node[n->in].out, n->mask, net->dropout, images * each);
+	split_run(&net->crew, 8.0 * (double)(images * each), masks_part, &m);
+	split_dropout_apply(&net->crew, n->out, net->node[n->in].out, n->mask, net->dropout, images * each);
 }
 
 static void forward_node(struct net *net, struct node *n, int images, const struct batch_id *id)
@@ -83,20 +105,20 @@ static void forward_node(struct net *net, struct node *n, int images, const stru
 	case OP_INPUT:
 		break;
 	case OP_CONV:
-		conv_forward(n->out, x->out, weight(net, n->weight), &n->conv, images,
-			     &(struct conv_tail){.bias = weight(net, n->bias)}, net->workspace);
+		split_conv_forward(&net->crew, n->out, x->out, weight(net, n->weight), &n->conv, images,
+				   &(struct conv_tail){.bias = weight(net, n->bias)});
 		break;
 	case OP_BN:
 		forward_bn(net, n, images);
 		break;
 	case OP_RELU:
-		relu_forward(n->out, x->out, pixels(n, images) * n->c);
+		split_relu_forward(&net->crew, n->out, x->out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
-		maxpool_forward(n->out, n->mask, x->out, &n->pool, images);
+		split_maxpool_forward(&net->crew, n->out, n->mask, x->out, &n->pool, images);
 		break;
 	case OP_GAP:
-		global_avgpool_forward(n->out, x->out, images, x->h * x->w, x->c);
+		split_global_avgpool_forward(&net->crew, n->out, x->out, images, x->h * x->w, x->c);
 		break;
 	case OP_DROPOUT:
 		forward_dropout(net, n, images, id);
@@ -162,11 +184,11 @@ static void backward_conv(struct net *net, struct node *n, int images)
 	struct node *x = &net->node[n->in];
 
 	if (trained(net, n))
-		conv_backward_weights(gradient(net, n->weight), gradient(net, n->bias), n->grad, x->back_out, &n->conv,
-				      images, net->workspace);
+		split_conv_backward_weights(&net->crew, gradient(net, n->weight), gradient(net, n->bias), n->grad,
+					    x->back_out, &n->conv, images);
 	if (x->needs_grad)
-		conv_backward_data(x->grad, n->grad, weight(net, n->weight), &n->conv, images, n->add_to_in,
-				   net->workspace);
+		split_conv_backward_data(&net->crew, x->grad, n->grad, weight(net, n->weight), &n->conv, images,
+					 n->add_to_in);
 }
 
 static void backward_bn(struct net *net, struct node *n, int images)
@@ -175,9 +197,9 @@ static void backward_bn(struct net *net, struct node *n, int images)
 	bool own = trained(net, n);
 	float *add_grad = n->add < 0 ? NULL : net->node[n->add].grad;
 
-	bn_backward(x->grad, own ? gradient(net, n->weight) : NULL, own ? gradient(net, n->bias) : NULL, add_grad,
-		    n->grad, n->back_out, x->back_out, n->saved_mean, n->saved_rstd, weight(net, n->weight), n->relu,
-		    !net->freeze_bn, n->add_to_add, pixels(n, images), n->c);
+	bn_backward(&net->crew, x->grad, own ? gradient(net, n->weight) : NULL, own ? gradient(net, n->bias) : NULL,
+		    add_grad, n->grad, n->back_out, x->back_out, n->saved_mean, n->saved_rstd, weight(net, n->weight),
+		    n->relu, !net->freeze_bn, n->add_to_add, pixels(n, images), n->c);
 }
 
 static void backward_linear(struct net *net, struct node *n, int images)
@@ -205,16 +227,16 @@ static void backward_node(struct net *net, struct node *n, int images)
 		backward_bn(net, n, images);
 		break;
 	case OP_RELU:
-		relu_backward(x->grad, n->grad, n->back_out, pixels(n, images) * n->c);
+		split_relu_backward(&net->crew, x->grad, n->grad, n->back_out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
-		maxpool_backward(x->grad, n->grad, n->mask, &n->pool, images);
+		split_maxpool_backward(&net->crew, x->grad, n->grad, n->mask, &n->pool, images);
 		break;
 	case OP_GAP:
-		global_avgpool_backward(x->grad, n->grad, images, x->h * x->w, x->c);
+		split_global_avgpool_backward(&net->crew, x->grad, n->grad, images, x->h * x->w, x->c);
 		break;
 	case OP_DROPOUT:
-		dropout_apply(x->grad, n->grad, n->mask, net->dropout, pixels(n, images) * n->c);
+		split_dropout_apply(&net->crew, x->grad, n->grad, n->mask, net->dropout, pixels(n, images) * n->c);
 		break;
 	case OP_LINEAR:
 		backward_linear(net, n, images);
@@ -230,10 +252,10 @@ static void compute_again(struct net *net, int i, int images)
 		struct node *n = &net->node[j];
 
 		if (n->again == i)
-			bn_forward_eval(n->back_out, net->node[n->in].back_out, n->saved_mean, n->saved_rstd,
-					weight(net, n->weight), weight(net, n->bias),
-					n->add < 0 ? NULL : net->node[n->add].back_out, n->relu, pixels(n, images),
-					n->c);
+			split_bn_forward_eval(&net->crew, n->back_out, net->node[n->in].back_out, n->saved_mean,
+					      n->saved_rstd, weight(net, n->weight), weight(net, n->bias),
+					      n->add < 0 ? NULL : net->node[n->add].back_out, n->relu,
+					      pixels(n, images), n->c);
 	}
 }
 
@@ -285,8 +307,8 @@ static void eval_bn(struct net *net, struct node *n, int images)
 		.bias = gradient(net, n->bias), .add = n->add < 0 ? NULL : net->node[n->add].eval_out, .relu = n->relu};
 
 	assert(conv->op == OP_CONV); /* every model puts BatchNorm behind a convolution */
-	conv_forward(n->eval_out, net->node[conv->in].eval_out, gradient(net, conv->weight), &conv->conv, images, &tail,
-		     net->workspace);
+	split_conv_forward(&net->crew, n->eval_out, net->node[conv->in].eval_out, gradient(net, conv->weight),
+			   &conv->conv, images, &tail);
 }
 
 static void eval_node(struct net *net, struct node *n, int images)
@@ -299,20 +321,20 @@ static void eval_node(struct net *net, struct node *n, int images)
 		break;
 	case OP_CONV:
 		if (n->folded_into < 0)
-			conv_forward(n->eval_out, x->eval_out, weight(net, n->weight), &n->conv, images,
-				     &(struct conv_tail){.bias = weight(net, n->bias)}, net->workspace);
+			split_conv_forward(&net->crew, n->eval_out, x->eval_out, weight(net, n->weight), &n->conv,
+					   images, &(struct conv_tail){.bias = weight(net, n->bias)});
 		break;
 	case OP_BN:
 		eval_bn(net, n, images);
 		break;
 	case OP_RELU:
-		relu_forward(n->eval_out, x->eval_out, pixels(n, images) * n->c);
+		split_relu_forward(&net->crew, n->eval_out, x->eval_out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
-		maxpool_forward(n->eval_out, n->eval_mask, x->eval_out, &n->pool, images);
+		split_maxpool_forward(&net->crew, n->eval_out, n->eval_mask, x->eval_out, &n->pool, images);
 		break;
 	case OP_GAP:
-		global_avgpool_forward(n->eval_out, x->eval_out, images, x->h * x->w, x->c);
+		split_global_avgpool_forward(&net->crew, n->eval_out, x->eval_out, images, x->h * x->w, x->c);
 		break;
 	case OP_LINEAR:
 		linear_forward(n->eval_out, x->eval_out, weight(net, n->weight), weight(net, n->bias), images,

@@ -12,7 +12,7 @@
 
 #include "engine/base/arena.h"
 #include "engine/engine.h"
-#include "engine/kernels/kernels.h"
+#include "engine/kernels/split.h"
 #include "engine/net/weights.h"
 
 #define NET_MAX_NODES   512
@@ -93,7 +93,7 @@ struct net {
 	size_t n_weights;   /* floats in w: parameters, then buffers, each 64-byte aligned (gaps are zero) */
 	size_t n_trainable; /* floats of w before the first buffer; g has as many */
 	float *w, *g;
-	float *workspace;
+	struct crew crew;        /* who runs it: the team is lent (net_set_team()) */
 	struct net_times *times; /* NULL: no profile */
 };
 
@@ -117,8 +117,10 @@ void net_set_trained(struct net *net, const bool *trained);
 
 /* --- placing (place.c) -------------------------------------------------------------------------------------- */
 
-/* Takes everything from the arena; walk it twice (arena.h). Also picks eval_batch. */
+/* Takes all but the workspaces from the arena; walk it twice (arena.h). Also picks eval_batch. */
 void net_place(struct net *net, struct arena *a, int batch);
+/* Workspaces for as many threads as will ever work at the same time: behind all else, as no thread touches more than its own. */
+void net_place_crew(struct net *net, struct arena *a, int threads);
 /* Once placed: other groups are trained from now on. None but those that net_set_trained() named before net_place(). */
 void net_change_trained(struct net *net, const bool *trained);
 
@@ -140,6 +142,8 @@ int net_save(const struct net *net, const char *path, struct err *e);
 
 /* --- running (net.c) ---------------------------------------------------------------------------------------- */
 
+/* The threads that run it from now on, between two calls; NULL: the caller's alone. Same bits. */
+void net_set_team(struct net *net, struct team *team);
 /* Where the caller puts a batch of n images before a call. */
 float *net_input(struct net *net);
 float *net_eval_input(struct net *net);

@@ -283,9 +283,13 @@ static size_t workspace_floats(const struct net *net)
 			size_t f = conv_workspace(&net->node[i].conv, max_int(net->batch, net->eval_batch));
 
 			most = f > most ? f : most;
+		} else if (net->node[i].op == OP_BN) {
+			size_t f = bn_workspace(net->node[i].c);
+
+			most = f > most ? f : most;
 		}
 	}
-	return most;
+	return (most + 15) / 16 * 16;
 }
 
 /* A gradient that two consumers write: the one whose backward pass comes first overwrites, the other adds. */
@@ -355,12 +359,18 @@ void net_place(struct net *net, struct arena *a, int batch)
 		net->node[i].saved_mean = arena_floats(a, (size_t)net->node[i].c);
 		net->node[i].saved_rstd = arena_floats(a, (size_t)net->node[i].c);
 	}
-	net->workspace = arena_floats(a, workspace_floats(net));
 	region = arena_floats(a, plan.total > eval_plan.total ? plan.total : eval_plan.total);
 	if (!region)
 		return;
 	set_training_pointers(net, &plan, region);
 	set_evaluation_pointers(net, &eval_plan, region);
+}
+
+void net_place_crew(struct net *net, struct arena *a, int threads)
+{
+	net->crew.threads = threads;
+	net->crew.ws_floats = workspace_floats(net);
+	net->crew.ws = arena_floats(a, net->crew.ws_floats * (size_t)threads);
 }
 
 /* With fewer groups trained no buffer is needed longer than it was planned for; and who adds to a gradient stays as it is,

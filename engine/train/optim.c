@@ -115,44 +115,125 @@ static void step_tensor(const struct optim *o, const struct share *t, struct ste
 	}
 }
 
-static struct share share_of(const struct optim *o, struct net *net, const struct param *p)
+/* Elements at .. at + n - 1 of a tensor. */
+static struct share share_of(const struct optim *o, struct net *net, const struct param *p, int64_t at, int64_t n)
 {
+	const size_t first = p->at + (size_t)at;
 	struct share t = {
-		.w = net->w + p->at,
-		.g = net->g + p->at,
-		.n = p->n,
+		.w = net->w + first,
+		.g = net->g + first,
+		.n = n,
 		.lr = o->lr[p->group] * p->lr_scale,
 		.decay = o->weight_decay[p->group],
 		.group = &o->group[p->group],
 	};
 
 	for (int r = 0; r < OPTIM_MAX_RUNS; r++)
-		t.s[r] = o->state[r] ? o->state[r] + p->at : NULL;
+		t.s[r] = o->state[r] ? o->state[r] + first : NULL;
 	return t;
 }
 
-/* ---- all ---- */
+/* ---- all, in pieces that a team shares; what is summed is joined in their order ---- */
+
+enum { PIECE = 64 << 10 };
+
+int optim_pieces(const struct net *net)
+{
+	int64_t pieces = 0;
+
+	for (int i = 0; i < net->n_params; i++)
+		pieces += net->param[i].is_buffer ? 0 : (net->param[i].n + PIECE - 1) / PIECE;
+	return (int)pieces;
+}
+
+/* One walk over the trained tensors. */
+struct pass {
+	enum { PASS_NORM, PASS_SCALE, PASS_STEP } what;
+	const struct optim *o;
+	struct net *net;
+	int64_t elements;
+	float by;
+};
+
+static void do_piece(const struct pass *pass, const struct param *p, int64_t at, int64_t n, struct step_sums *sums)
+{
+	float *g = pass->net->g + p->at + at;
+	struct share t;
+	double none;
+
+	switch (pass->what) {
+	case PASS_NORM:
+		distance_sums(&none, &sums->grad2, g, g, n);
+		break;
+	case PASS_SCALE:
+		scale_floats(g, pass->by, n);
+		break;
+	case PASS_STEP:
+		t = share_of(pass->o, pass->net, p, at, n);
+		step_tensor(pass->o, &t, sums);
+		break;
+	}
+}
+
+/* The pieces that begin in the i-th of n equal parts of all elements. */
+static void pass_part(void *ctx, int i, int n)
+{
+	const struct pass *pass = ctx;
+	struct step_sums *sums = pass->o->piece;
+	int64_t before = 0;
+
+	for (int k = 0; k < pass->net->n_params; k++) {
+		const struct param *p = &pass->net->param[k];
+
+		for (int64_t at = 0; p->trained && at < p->n; at += PIECE, sums++) {
+			int64_t len = p->n - at < PIECE ? p->n - at : PIECE;
+
+			if (before * n / pass->elements == i)
+				do_piece(pass, p, at, len, sums);
+			before += len;
+		}
+	}
+}
+
+static void run_pass(struct pass *pass)
+{
+	pass->elements = 0;
+	for (int k = 0; k < pass->net->n_params; k++)
+		pass->elements += pass->net->param[k].trained ? pass->net->param[k].n : 0;
+	split_run(&pass->net->crew, (double)pass->elements, pass_part, pass);
+}
+
+/* Each group's sums over its pieces. */
+static void join_pieces(const struct optim *o, const struct net *net, struct step_sums group[ENGINE_MAX_GROUPS])
+{
+	const struct step_sums *sums = o->piece;
+
+	for (int k = 0; k < net->n_params; k++) {
+		const struct param *p = &net->param[k];
+
+		for (int64_t at = 0; p->trained && at < p->n; at += PIECE, sums++) {
+			group[p->group].grad2 += sums->grad2;
+			group[p->group].update2 += sums->update2;
+			group[p->group].weight2 += sums->weight2;
+		}
+	}
+}
 
 /* torch.nn.utils.clip_grad_norm_ over all trained tensors; grad2[] gets each group's squared norm before it. */
-static void clip(struct net *net, double most, double grad2[ENGINE_MAX_GROUPS])
+static void clip(struct optim *o, struct net *net, double most, double grad2[ENGINE_MAX_GROUPS])
 {
+	struct step_sums group[ENGINE_MAX_GROUPS] = {{0}};
 	double all = 0, by;
 
-	for (int i = 0; i < net->n_params; i++) {
-		const struct param *p = &net->param[i];
-		double none, norm2;
-
-		if (!p->trained)
-			continue;
-		distance_sums(&none, &norm2, net->g + p->at, net->g + p->at, p->n);
-		grad2[p->group] += norm2;
-		all += norm2;
+	run_pass(&(struct pass){.what = PASS_NORM, .o = o, .net = net});
+	join_pieces(o, net, group);
+	for (int g = 0; g < ENGINE_MAX_GROUPS; g++) {
+		grad2[g] = group[g].grad2;
+		all += grad2[g];
 	}
 	by = most / (sqrt(all) + 1e-6);
-	for (int i = 0; i < net->n_params && !(by >= 1);
-	     i++) /* a norm that is no number spoils them all, as in torch */
-		if (net->param[i].trained)
-			scale_floats(net->g + net->param[i].at, (float)by, net->param[i].n);
+	if (!(by >= 1)) /* a norm that is no number spoils them all, as in torch */
+		run_pass(&(struct pass){.what = PASS_SCALE, .o = o, .net = net, .by = (float)by});
 }
 
 static void count_steps(struct optim *o, const struct net *net)
@@ -180,20 +261,9 @@ void optim_step(struct optim *o, struct net *net, double *grad_norm, double *upd
 
 	count_steps(o, net);
 	if (clips)
-		clip(net, o->hyper->clip_grad_norm, grad2);
-	for (int i = 0; i < net->n_params; i++) {
-		const struct param *p = &net->param[i];
-		struct step_sums sums;
-		struct share t;
-
-		if (!p->trained)
-			continue;
-		t = share_of(o, net, p);
-		step_tensor(o, &t, &sums);
-		group[p->group].grad2 += sums.grad2;
-		group[p->group].update2 += sums.update2;
-		group[p->group].weight2 += sums.weight2;
-	}
+		clip(o, net, o->hyper->clip_grad_norm, grad2);
+	run_pass(&(struct pass){.what = PASS_STEP, .o = o, .net = net});
+	join_pieces(o, net, group);
 	for (int g = 0; g < ENGINE_MAX_GROUPS; g++) {
 		grad_norm[g] += sqrt(clips ? grad2[g] : group[g].grad2);
 		if (group[g].update2 > 0)

@@ -21,10 +21,13 @@ struct optim {
 	double weight_decay[ENGINE_MAX_GROUPS];
 	struct optim_group group[ENGINE_MAX_GROUPS];
 	float *state[OPTIM_MAX_RUNS]; /* flat runs beside net->w, see optim.c; NULL if unused */
+	struct step_sums *piece;      /* room for optim_pieces() of them */
 };
 
 /* How many flat runs of n_trainable floats the optimizer keeps (0 .. OPTIM_MAX_RUNS). */
 int optim_runs(const struct hyper *h);
+/* Into how many pieces a step cuts the net's parameters at most. */
+int optim_pieces(const struct net *net);
 /* Start values of all that the optimizer keeps: n_trainable floats a run. */
 void optim_start(struct optim *o, size_t n_trainable);
 

@@ -81,17 +81,19 @@ static int batch_of(const struct trial *t)
 	return n < t->spec.hyper.batch_size ? (int)n : t->spec.hyper.batch_size;
 }
 
-static void lay_out(struct trial *t, struct arena *a)
+/* Returns the bytes up to the threads' workspaces, which no thread touches before it works. */
+static size_t lay_out(struct trial *t, struct arena *a)
 {
 	const size_t n_train = (size_t)dataset_info(t->spec.train)->n;
 	const size_t n_val = (size_t)dataset_info(t->spec.val)->n;
 	const int runs = optim_runs(&t->spec.hyper);
 	struct net *net = &t->net;
-	size_t most;
+	size_t most, ours;
 
 	net_place(net, a, batch_of(t));
 	for (int i = 0; i < OPTIM_MAX_RUNS; i++)
 		t->optim.state[i] = i < runs ? arena_floats(a, net->n_trainable) : NULL;
+	t->optim.piece = arena_take(a, (size_t)optim_pieces(net) * sizeof(*t->optim.piece));
 	t->start = arena_floats(a, net->n_trainable);
 	t->order = arena_take(a, n_train * sizeof(*t->order));
 	most = (size_t)(net->batch > net->eval_batch ? net->batch : net->eval_batch);
@@ -100,6 +102,9 @@ static void lay_out(struct trial *t, struct arena *a)
 	t->sample_right = arena_take(a, most);
 	t->scratch = arena_take(a, dataset_scratch(t->spec.train));
 	t->correct = arena_take(a, (n_val + 7) / 8);
+	ours = a->used;
+	net_place_crew(net, a, t->spec.threads > 1 ? t->spec.threads : 1);
+	return ours;
 }
 
 static int load_start(struct trial *t, struct err *e)
@@ -118,6 +123,7 @@ int trial_new(struct trial **out, const struct trial_spec *spec, struct err *e)
 {
 	struct trial *t = calloc(1, sizeof(*t));
 	struct arena a = {0};
+	size_t ours;
 	int rc;
 
 	*out = NULL;
@@ -126,13 +132,13 @@ int trial_new(struct trial **out, const struct trial_spec *spec, struct err *e)
 	rc = trial_prepare(t, spec, e);
 	if (rc)
 		goto failed;
-	lay_out(t, &a);
+	ours = lay_out(t, &a);
 	t->block = a.base = arena_block(a.used);
 	if (!a.base) {
 		rc = err_set(e, ERR_NOMEM, "out of memory: a trial needs %zu bytes", a.used);
 		goto failed;
 	}
-	memset(a.base, 0, a.used);
+	memset(a.base, 0, ours);
 	a.used = 0;
 	lay_out(t, &a);
 	rc = load_start(t, e);
@@ -143,6 +149,11 @@ int trial_new(struct trial **out, const struct trial_spec *spec, struct err *e)
 failed:
 	trial_free(t);
 	return rc;
+}
+
+void trial_set_team(struct trial *t, struct team *team)
+{
+	net_set_team(&t->net, team);
 }
 
 void trial_free(struct trial *t)

@@ -306,8 +306,11 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 {
 	struct sweep sw = {.dir = st->dir, .n = p->n_todo};
 	const struct runner_listener l = {&sw, on_started, on_epoch, on_finished, on_gave_up};
-	const struct runner_options ro = {workers, together(o, p, workers), o->checkpoint_s, o->checkpoint_epochs,
-					  &watch};
+	const struct runner_options ro = {.workers = workers,
+					  .most_together = together(o, p, workers),
+					  .checkpoint_s = o->checkpoint_s,
+					  .checkpoint_epochs = o->checkpoint_epochs,
+					  .watch = &watch};
 	struct room room;
 	int rc;
 

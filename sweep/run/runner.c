@@ -32,6 +32,7 @@ struct runner {
 	int *order; /* trials, bundle by bundle */
 	struct bundle *bundle;
 	struct run **run; /* a worker's bundle, from job() to done() */
+	int threads;      /* in all */
 	atomic_bool *stop;
 	atomic_bool no_more;    /* what runs ends, nothing else begins */
 	_Atomic double epoch_s; /* the longest so far */
@@ -44,6 +45,7 @@ struct runner {
 struct run {
 	struct runner *r;
 	struct trial *trial;
+	struct team *team; /* of the bundle */
 	struct trial_log log;
 	int number;
 	double began_s;
@@ -221,10 +223,13 @@ static int make_ready(struct run *run, struct err *e)
 	if (!rc && !given_up(run, suspect)) {
 		fault_trial(run->log.key);
 		plan_spec(&spec, run->r->plan, run->number);
-		if (trial_new(&run->trial, &spec, &why))
+		spec.threads = run->r->threads;
+		if (trial_new(&run->trial, &spec, &why)) {
 			fail_trial(run, &why);
-		else
+		} else {
+			trial_set_team(run->trial, run->team);
 			rc = resume(run, state, bytes, epochs, e);
+		}
 	}
 	free(state);
 	run->checkpointed_s = clock_s();
@@ -358,9 +363,10 @@ static bool too_late(const struct runner *r)
 	return r->watch->deadline_s > 0 && clock_s() + r->epoch_s > r->watch->deadline_s;
 }
 
-static void begin(struct run *run, struct runner *r, int number, int worker)
+static void begin(struct run *run, struct runner *r, int number, int worker, struct team *team)
 {
 	run->r = r;
+	run->team = team;
 	run->number = number;
 	run->log.fd = -1;
 	run->began_s = clock_s();
@@ -373,7 +379,7 @@ static void begin(struct run *run, struct runner *r, int number, int worker)
 		r->listener->started(r->listener->ctx, number);
 }
 
-static void job(void *ctx, int i, int worker)
+static void job(void *ctx, int i, int worker, struct team *team)
 {
 	struct runner *r = ctx;
 	const struct bundle *b = &r->bundle[i];
@@ -385,7 +391,7 @@ static void job(void *ctx, int i, int worker)
 	if (!r->run[worker])
 		return; /* as if it had not been claimed: the same command goes on with it */
 	for (int k = 0; k < b->n; k++)
-		begin(&r->run[worker][k], r, r->order[b->first + k], worker);
+		begin(&r->run[worker][k], r, r->order[b->first + k], worker, team);
 	run_bundle(r->run[worker], b->n);
 }
 
@@ -528,6 +534,17 @@ static void share_keys(const struct runner *r, uint64_t *share, int n)
 	}
 }
 
+static void run_jobs(struct runner *r, int n, int workers)
+{
+	sched_run(&(struct sched){.n = n,
+				  .workers = workers,
+				  .threads = r->threads,
+				  .job = job,
+				  .done = done,
+				  .ctx = r,
+				  .stop = r->stop});
+}
+
 static void launch(struct runner *r, uint64_t *share, int workers)
 {
 	int most = r->o->most_together;
@@ -541,12 +558,10 @@ static void launch(struct runner *r, uint64_t *share, int workers)
 		most /= 2;
 	} while (bundles < workers && most > 0);
 	watch_say(r->watch, "workers %d", workers);
-	sched_run(alone, NULL, 1, job, done, r, r->stop);
-	if (bundles > alone) {
-		r->bundle += alone;
-		sched_run(bundles - alone, NULL, workers, job, done, r, r->stop);
-		r->bundle -= alone;
-	}
+	run_jobs(r, alone, 1);
+	r->bundle += alone;
+	run_jobs(r, bundles - alone, workers);
+	r->bundle -= alone;
 }
 
 int runner_run(const struct plan *p, const struct store *st, const struct runner_options *o, atomic_bool *stop,
@@ -559,6 +574,7 @@ int runner_run(const struct plan *p, const struct store *st, const struct runner
 	uint64_t *share = calloc((size_t)p->n_todo + 1, sizeof(*share));
 
 	*result = (struct runner_result){0};
+	r.threads = o->threads > workers ? o->threads : workers;
 	r.watch = o->watch ? o->watch : &nobody;
 	r.streak = r.watch->streak;
 	r.order = calloc((size_t)p->n_todo + 1, sizeof(*r.order));

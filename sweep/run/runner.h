@@ -21,7 +21,8 @@ struct runner_listener {
 };
 
 struct runner_options {
-	int workers;
+	int workers;               /* bundles at a time */
+	int threads;               /* in all; 0: as many as workers */
 	int most_together;         /* trials that may share frozen layers in one bundle; 1 or less: none do */
 	double checkpoint_s;       /* a checkpoint at the end of an epoch, so long after the last one; 0: 60 s ... */
 	int checkpoint_epochs;     /* ... or, if not 0, after so many epochs */

@@ -1,42 +1,293 @@
 /* sched.c - see sched.h */
 #include "sweep/run/sched.h"
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <math.h>
 #include <omp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-int sched_run(int n, const int *order, int n_workers, sched_job job, sched_job done, void *ctx, const atomic_bool *stop)
+/* ---- a gang: the threads of one running job ---- */
+
+/* Tens of microseconds of looking before a thread sleeps: the gaps between two calls of a small net are shorter. */
+#define SPINS 4000
+/* A call's word: its number, and how many threads it is for. */
+#define CALL_THREADS 10
+#define MOST_MEMBERS ((1 << CALL_THREADS) - 1)
+
+struct gang {
+	struct team team;
+	bool open;             /* its job runs, and more may join; under the scheduler's lock */
+	atomic_int members;    /* with the leader; grows under that lock */
+	atomic_bool over;      /* the job has ended: helpers leave */
+	_Atomic unsigned call; /* helpers wait for it to change */
+	atomic_int asleep;     /* helpers that may need to be woken */
+	atomic_int at_work;    /* helpers that have not done their part of the call */
+	team_part part;        /* of the call; the leader's, until all have done theirs */
+	void *ctx;
+};
+
+static void pause_cpu(void)
 {
-	atomic_int next = 0;
-	int ran = 0;
-
-	if (n_workers > n)
-		n_workers = n;
-	if (n_workers < 1)
-		n_workers = 1;
-	omp_set_dynamic(0); /* else the runtime may give fewer workers than asked for */
-#pragma omp parallel num_threads(n_workers) shared(next, ran)
-	while (!stop || !atomic_load(stop)) {
-		int claimed = atomic_fetch_add(&next, 1);
-		int worker = omp_get_thread_num();
-		int i;
-
-		if (claimed >= n)
-			break;
-		i = order ? order[claimed] : claimed;
-		job(ctx, i, worker);
-#pragma omp critical(sched_done)
-		{
-			if (done)
-				done(ctx, i, worker);
-			ran++;
-		}
-	}
-	return ran;
+#ifdef __x86_64__
+	__builtin_ia32_pause();
+#endif
 }
+
+static void call_gang(struct gang *g, unsigned threads)
+{
+	unsigned number = (atomic_load(&g->call) >> CALL_THREADS) + 1;
+
+	atomic_store(&g->call, number << CALL_THREADS | threads);
+	if (atomic_load(&g->asleep))
+		syscall(SYS_futex, &g->call, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
+static void wait_until_zero(atomic_int *count)
+{
+	for (int i = 0; atomic_load_explicit(count, memory_order_acquire) > 0; i++) {
+		if (i < SPINS)
+			pause_cpu();
+		else
+			sched_yield();
+	}
+}
+
+static void gang_run(struct team *team, int most, team_part part, void *ctx)
+{
+	struct gang *g = (struct gang *)team;
+	int n = atomic_load_explicit(&g->members, memory_order_acquire);
+
+	n = n < most ? n : most;
+	if (n > 1) {
+		g->part = part;
+		g->ctx = ctx;
+		atomic_store_explicit(&g->at_work, n - 1, memory_order_relaxed);
+		call_gang(g, (unsigned)n);
+	}
+	part(ctx, 0, n);
+	if (n > 1)
+		wait_until_zero(&g->at_work);
+}
+
+/* The call that follows `seen`. */
+static unsigned next_call(struct gang *g, unsigned seen)
+{
+	unsigned call;
+
+	for (int i = 0; (call = atomic_load(&g->call)) == seen; i++) {
+		if (i < SPINS) {
+			pause_cpu();
+			continue;
+		}
+		atomic_fetch_add(&g->asleep, 1);
+		syscall(SYS_futex, &g->call, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+		atomic_fetch_sub(&g->asleep, 1);
+	}
+	return call;
+}
+
+/* Works as member number `me` until the job is over. Calls for fewer threads are none of its business. */
+static void help(struct gang *g, int me, unsigned seen)
+{
+	for (;;) {
+		int n;
+
+		seen = next_call(g, seen);
+		if (atomic_load(&g->over))
+			break;
+		n = (int)(seen & MOST_MEMBERS);
+		if (me >= n)
+			continue;
+		g->part(g->ctx, me, n);
+		atomic_fetch_sub_explicit(&g->at_work, 1, memory_order_release);
+	}
+	atomic_fetch_sub(&g->members, 1);
+}
+
+static void gang_open(struct gang *g)
+{
+	g->team.run = gang_run;
+	atomic_store(&g->members, 1);
+	atomic_store(&g->over, false);
+	g->open = true;
+}
+
+/* Nobody joins any more: sends the helpers away, and waits until they are gone, as the next job will have the gang. */
+static void gang_dismiss(struct gang *g)
+{
+	if (atomic_fetch_sub(&g->members, 1) == 1)
+		return;
+	atomic_store(&g->over, true);
+	call_gang(g, 0);
+	wait_until_zero(&g->members);
+}
+
+/* ---- the scheduler ---- */
+
+struct state {
+	const struct sched *s;
+	int threads, workers;
+	pthread_mutex_t lock;   /* all below, and who joins a gang */
+	pthread_cond_t changed; /* a job began or ended */
+	pthread_mutex_t done;   /* done() runs one at a time */
+	bool *claimed;
+	int first_left; /* no job of the order before it is left */
+	int left, running, ran;
+	size_t used;       /* of the memory */
+	bool *slot_taken;  /* [workers] */
+	struct gang *gang; /* [workers] */
+};
+
+static size_t bytes_of(const struct sched *s, int i)
+{
+	return s->bytes ? s->bytes[i] : 0;
+}
+
+/* The first job of the order that fits in beside those that run, or -1. A job alone always fits: its fate is its own. */
+static int claim(struct state *st)
+{
+	const struct sched *s = st->s;
+
+	if (!st->left || st->running == st->workers || (s->stop && atomic_load(s->stop)))
+		return -1;
+	for (int k = st->first_left; k < s->n; k++) {
+		int i = s->order ? s->order[k] : k;
+
+		if (st->claimed[k]) {
+			st->first_left += k == st->first_left;
+			continue;
+		}
+		if (st->running && s->memory && st->used + bytes_of(s, i) > s->memory)
+			continue;
+		st->claimed[k] = true;
+		st->left--;
+		return i;
+	}
+	return -1;
+}
+
+/* The gang with the fewest threads that may have one more, or NULL. While jobs are left to begin with them, threads are
+ * shared out evenly. */
+static struct gang *gang_to_join(struct state *st)
+{
+	bool waiting = st->left && st->running == st->workers && !(st->s->stop && atomic_load(st->s->stop));
+	int most = waiting ? (st->threads + st->workers - 1) / st->workers : MOST_MEMBERS;
+	struct gang *best = NULL;
+
+	for (int w = 0; w < st->workers; w++) {
+		struct gang *g = &st->gang[w];
+
+		if (g->open && atomic_load(&g->members) < most && (!best || g->members < best->members))
+			best = g;
+	}
+	return best;
+}
+
+/* Called with the lock, and returns with it; between, it is free. */
+static void lead(struct state *st, int i)
+{
+	const struct sched *s = st->s;
+	struct gang *g;
+	int worker = 0;
+
+	while (st->slot_taken[worker])
+		worker++;
+	g = &st->gang[worker];
+	st->slot_taken[worker] = true;
+	st->running++;
+	st->used += bytes_of(s, i);
+	gang_open(g);
+	pthread_cond_broadcast(&st->changed);
+	pthread_mutex_unlock(&st->lock);
+
+	s->job(s->ctx, i, worker, &g->team);
+
+	pthread_mutex_lock(&st->lock);
+	g->open = false;
+	pthread_mutex_unlock(&st->lock);
+	gang_dismiss(g);
+	pthread_mutex_lock(&st->done);
+	if (s->done)
+		s->done(s->ctx, i, worker);
+	pthread_mutex_unlock(&st->done);
+
+	pthread_mutex_lock(&st->lock);
+	st->slot_taken[worker] = false;
+	st->running--;
+	st->ran++;
+	st->used -= bytes_of(s, i);
+	pthread_cond_broadcast(&st->changed);
+}
+
+/* Called with the lock, and returns with it. */
+static void join(struct state *st, struct gang *g)
+{
+	unsigned seen = atomic_load(&g->call);
+	int me = atomic_fetch_add(&g->members, 1);
+
+	pthread_mutex_unlock(&st->lock);
+	help(g, me, seen);
+	pthread_mutex_lock(&st->lock);
+}
+
+/* What each thread does: begin a job, else help with one, else wait, until there is nothing left to do. */
+static void work(struct state *st)
+{
+	pthread_mutex_lock(&st->lock);
+	for (;;) {
+		int i = claim(st);
+		struct gang *g;
+
+		if (i >= 0)
+			lead(st, i);
+		else if ((g = gang_to_join(st)))
+			join(st, g);
+		else if (st->running)
+			pthread_cond_wait(&st->changed, &st->lock);
+		else
+			break;
+	}
+	pthread_mutex_unlock(&st->lock);
+}
+
+static int at_least_1(int n)
+{
+	return n < 1 ? 1 : n;
+}
+
+int sched_run(const struct sched *s)
+{
+	struct state st = {.s = s,
+			   .left = s->n,
+			   .lock = PTHREAD_MUTEX_INITIALIZER,
+			   .changed = PTHREAD_COND_INITIALIZER,
+			   .done = PTHREAD_MUTEX_INITIALIZER};
+
+	st.workers = at_least_1(s->workers < s->n ? s->workers : s->n);
+	st.threads = s->threads > st.workers ? s->threads : st.workers;
+	st.threads = st.threads < MOST_MEMBERS ? st.threads : MOST_MEMBERS;
+	st.claimed = calloc((size_t)s->n + 1, sizeof(*st.claimed));
+	st.slot_taken = calloc((size_t)st.workers, sizeof(*st.slot_taken));
+	st.gang = calloc((size_t)st.workers, sizeof(*st.gang));
+	if (st.claimed && st.slot_taken && st.gang) {
+		omp_set_dynamic(0); /* else the runtime may give fewer threads than asked for */
+#pragma omp parallel num_threads(st.threads) shared(st)
+		work(&st);
+	}
+	free(st.claimed);
+	free(st.slot_taken);
+	free(st.gang);
+	return st.ran;
+}
+
+/* ---- CPUs ---- */
 
 static int affinity_cpus(void)
 {
@@ -146,11 +397,12 @@ int sched_cpus(void)
 {
 	int cpus = affinity_cpus();
 	double quota = ceil(cgroup_cpus());
-	int limit = omp_get_thread_limit(); /* OMP_THREAD_LIMIT as the OpenMP runtime reads it */
+	int limit = omp_get_thread_limit(); /* OMP_THREAD_LIMIT ... */
+	int wanted = omp_get_max_threads(); /* ... and OMP_NUM_THREADS, as the OpenMP runtime reads them */
 
 	if (quota < cpus)
 		cpus = (int)quota;
 	if (limit > 0 && limit < cpus)
 		cpus = limit;
-	return cpus < 1 ? 1 : cpus;
+	return at_least_1(wanted < cpus ? wanted : cpus);
 }

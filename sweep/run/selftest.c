@@ -13,13 +13,14 @@ struct probing {
 	atomic_bool differs, no_memory;
 };
 
-static void probe_once(void *ctx, int i, int worker)
+static void probe_once(void *ctx, int i, int worker, struct team *team)
 {
 	struct probing *p = ctx;
 	uint64_t hash = p->probe();
 
 	(void)i;
 	(void)worker;
+	(void)team;
 	if (!hash)
 		atomic_store(&p->no_memory, true);
 	else if (hash != p->alone)
@@ -29,9 +30,10 @@ static void probe_once(void *ctx, int i, int worker)
 int selftest(uint64_t (*probe)(void), int n_workers, struct err *e)
 {
 	struct probing p = {.probe = probe, .alone = probe()};
+	const struct sched s = {.n = 4 * n_workers, .workers = n_workers, .job = probe_once, .ctx = &p};
 
 	if (p.alone)
-		sched_run(4 * n_workers, NULL, n_workers, probe_once, NULL, &p, NULL);
+		sched_run(&s);
 	if (!p.alone || atomic_load(&p.no_memory))
 		return err_set(e, ERR_NOMEM, "out of memory for the self-test");
 	if (atomic_load(&p.differs))

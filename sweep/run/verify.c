@@ -146,7 +146,7 @@ static int run_again(struct verdict *v, const struct verifier *w, struct trial *
 	return 0;
 }
 
-static int verify_one(struct verdict *v, const struct verifier *w, struct err *e)
+static int verify_one(struct verdict *v, const struct verifier *w, struct team *team, struct err *e)
 {
 	const struct plan *p = w->p;
 	struct trial *t = NULL;
@@ -168,9 +168,12 @@ static int verify_one(struct verdict *v, const struct verifier *w, struct err *e
 		return 0;
 	}
 	plan_spec(&spec, p, v->trial);
+	spec.threads = w->o->workers;
 	rc = trial_new(&t, &spec, e);
-	if (!rc)
+	if (!rc) {
+		trial_set_team(t, team);
 		rc = run_again(v, w, t, &end, rows, e);
+	}
 	trial_free(t);
 	free(rows);
 	return rc;
@@ -178,14 +181,14 @@ static int verify_one(struct verdict *v, const struct verifier *w, struct err *e
 
 /* ---- all ---- */
 
-static void job(void *ctx, int i, int worker)
+static void job(void *ctx, int i, int worker, struct team *team)
 {
 	struct verifier *w = ctx;
 	struct verdict *v = &w->verdict[worker];
 	struct err e;
 
 	*v = (struct verdict){.trial = w->trial[i], .key = w->p->trial[w->trial[i]].key};
-	if (verify_one(v, w, &e))
+	if (verify_one(v, w, team, &e))
 		snprintf(v->why, sizeof(v->why), "cannot be run again: %.200s", e.msg);
 }
 
@@ -232,7 +235,13 @@ int verify_trials(const struct plan *p, const struct store *st, const struct ver
 	w.verdict = calloc((size_t)o->workers, sizeof(*w.verdict));
 	if (w.trial && w.verdict) {
 		n = choose(&w);
-		ran = sched_run(n, NULL, o->workers, job, done, &w, o->stop);
+		ran = sched_run(&(struct sched){.n = n,
+						.workers = o->workers,
+						.threads = o->workers,
+						.job = job,
+						.done = done,
+						.ctx = &w,
+						.stop = o->stop});
 		counts->stopped += n - ran;
 	}
 	free(w.trial);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/kernels/kernels.h"
+#include "engine/kernels/split.h"
 
 struct layer {
 	const char *name;
@@ -164,14 +164,18 @@ struct rest {
 	double bytes; /* moved per element of m * c, for GB/s; 0: prints GFLOP/s of 2 m c o */
 };
 
+static float room[64 << 10] __attribute__((aligned(64)));
+static const struct crew alone = {.threads = 1, .ws = room};
+
 static void call_bn_forward(const struct rest *r, float *const *b)
 {
-	bn_forward_train(b[0], b[5], b[6], b[7], b[8], b[1], b[9], b[9], NULL, true, r->m, r->c, 1e-5f, 0.1f);
+	bn_forward_train(&alone, b[0], b[5], b[6], b[7], b[8], b[1], b[9], b[9], NULL, true, r->m, r->c, 1e-5f, 0.1f);
 }
 
 static void call_bn_backward(const struct rest *r, float *const *b)
 {
-	bn_backward(b[2], b[10], b[11], NULL, b[3], b[0], b[1], b[5], b[6], b[9], true, true, false, r->m, r->c);
+	bn_backward(&alone, b[2], b[10], b[11], NULL, b[3], b[0], b[1], b[5], b[6], b[9], true, true, false, r->m,
+		    r->c);
 }
 
 static void call_sgd(const struct rest *r, float *const *b)

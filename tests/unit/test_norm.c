@@ -1,4 +1,5 @@
 /* test_norm.c - BatchNorm against plain double loops and finite differences, with every instruction set */
+#include "engine/kernels/split.h"
 #include "tests/unit/ref.h"
 
 #include <math.h>
@@ -7,6 +8,9 @@
 #include <string.h>
 
 #define EPS 1e-5f
+
+static float room[64 << 10] __attribute__((aligned(64)));
+static const struct crew alone = {.threads = 1, .ws = room};
 
 struct problem {
 	int64_t m;
@@ -64,8 +68,8 @@ static void forward(struct problem *t)
 	const float *add = t->with_add ? t->add : NULL;
 
 	if (t->batch)
-		bn_forward_train(t->z, t->mean, t->rstd, t->running_mean, t->running_var, t->y, t->gamma, t->beta, add,
-				 t->relu, t->m, t->c, EPS, 0.1f);
+		bn_forward_train(&alone, t->z, t->mean, t->rstd, t->running_mean, t->running_var, t->y, t->gamma,
+				 t->beta, add, t->relu, t->m, t->c, EPS, 0.1f);
 	else
 		bn_forward_eval(t->z, t->y, t->mean, t->rstd, t->gamma, t->beta, add, t->relu, t->m, t->c);
 }
@@ -191,8 +195,8 @@ static void check_backward(const struct problem *t, bool accumulate)
 	if (accumulate)
 		for (size_t i = 0; i < t->n; i++)
 			g.dadd[i] += (double)t->add[i];
-	bn_backward(dy, dgamma, dbeta, t->with_add ? dadd : NULL, t->dz, t->relu ? t->z : NULL, t->y, t->mean, t->rstd,
-		    t->gamma, t->relu, t->batch, accumulate, t->m, t->c);
+	bn_backward(&alone, dy, dgamma, dbeta, t->with_add ? dadd : NULL, t->dz, t->relu ? t->z : NULL, t->y, t->mean,
+		    t->rstd, t->gamma, t->relu, t->batch, accumulate, t->m, t->c);
 	ref_near(t->what, dy, g.dy, t->n, 1e-5);
 	ref_near("dgamma", dgamma, g.dgamma, k, 1e-5);
 	ref_near("dbeta", dbeta, g.dbeta, k, 1e-5);
@@ -229,26 +233,27 @@ static void aliases(void)
 		setup(&t, 101, 24, bits & 1, true, bits & 2);
 		forward(&t);
 		dy = ref_alloc(t.n), dadd = ref_alloc(t.n), dg = ref_alloc(24), db = ref_alloc(24);
-		bn_backward(dy, dg, db, dadd, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch, false, t.m, 24);
+		bn_backward(&alone, dy, dg, db, dadd, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch, false,
+			    t.m, 24);
 
 		mine = ref_copy(t.dz, t.n); /* dy is dz */
 		memset(t.add, 0, t.n * sizeof(float));
-		bn_backward(mine, NULL, NULL, t.add, mine, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch, true,
-			    t.m, 24);
+		bn_backward(&alone, mine, NULL, NULL, t.add, mine, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch,
+			    true, t.m, 24);
 		ref_same("dy over dz", mine, dy, t.n);
 		ref_same("dadd from zero", t.add, dadd, t.n);
 		memcpy(mine, t.dz, t.n * sizeof(float)); /* dadd is dz */
-		bn_backward(t.add, NULL, NULL, mine, mine, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch, false,
-			    t.m, 24);
+		bn_backward(&alone, t.add, NULL, NULL, mine, mine, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch,
+			    false, t.m, 24);
 		ref_same("dadd over dz", mine, dadd, t.n);
 		ref_same("dy beside it", t.add, dy, t.n);
 		memset(mine, 0, t.n * sizeof(float)); /* only the gradients of gamma and beta, then only dadd */
-		bn_backward(NULL, mine, mine + 32, NULL, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch,
-			    false, t.m, 24);
+		bn_backward(&alone, NULL, mine, mine + 32, NULL, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu,
+			    t.batch, false, t.m, 24);
 		ref_same("dgamma alone", mine, dg, 24);
 		ref_same("dbeta alone", mine + 32, db, 24);
-		bn_backward(NULL, NULL, NULL, mine, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch, false,
-			    t.m, 24);
+		bn_backward(&alone, NULL, NULL, NULL, mine, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch,
+			    false, t.m, 24);
 		ref_same("dadd alone", mine, dadd, t.n);
 		free(dy), free(dadd), free(dg), free(db), free(mine);
 		teardown(&t);
@@ -272,8 +277,8 @@ static void check_slopes(bool relu, bool with_add, bool batch)
 	setup(&t, 17, 10, relu, with_add, batch);
 	forward(&t);
 	dy = ref_alloc(t.n), dadd = ref_alloc(t.n);
-	bn_backward(dy, dg, db, with_add ? dadd : NULL, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, relu, batch, false,
-		    t.m, t.c);
+	bn_backward(&alone, dy, dg, db, with_add ? dadd : NULL, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, relu, batch,
+		    false, t.m, t.c);
 	for (size_t i = 0; i < t.n; i++)
 		want[i] = ref_slope(loss, &t, &t.yd[i], 1e-6);
 	ref_near("dy by slope", dy, want, t.n, 1e-5);

@@ -61,6 +61,11 @@ int trial_new(struct trial **t, const struct trial_spec *spec, struct err *e)
 	return 0;
 }
 
+void trial_set_team(struct trial *t, struct team *team)
+{
+	assert_true(t && team);
+}
+
 void trial_free(struct trial *t)
 {
 	if (t)
