@@ -143,6 +143,50 @@ static int compact(struct anova_cell *out, const struct crossing *c)
 	return n;
 }
 
+/* The repeats at rates that take part and are not 0; u, v, y have room for all trials. */
+static int rates_and_figures(double *u, double *v, double *y, const struct crossing *c, int metric)
+{
+	const struct results *r = c->s->results;
+	int n = 0;
+
+	for (int i = 0; i < r->n_trials; i++) {
+		const struct result_trial *t = &r->trial[i];
+		const struct setting *set = &r->study->cell[t->cell].setting;
+		const double *lr = set->group_lr;
+
+		if (place_of(c, set->hyper.optimizer) < 0 || !result_complete(t) || lr[0] <= 0 || lr[1] <= 0 ||
+		    !c->x_in[axis_find(&c->x, lr[0])] || !c->y_in[axis_find(&c->y, lr[1])])
+			continue;
+		y[n] = results_metric(r, i, t->n_rows - 1, metric);
+		u[n] = log10(lr[0]);
+		v[n] = log10(lr[1]);
+		n += !isnan(y[n]);
+	}
+	return n;
+}
+
+static void find_trend(struct trend *t, const struct crossing *c, int metric)
+{
+	size_t room = (size_t)c->s->results->n_trials + 1;
+	double *u = calloc(3 * room, sizeof(*u));
+
+	*t = (struct trend){0};
+	if (u)
+		*t = trend_of(u, u + room, u + 2 * room, rates_and_figures(u, u + room, u + 2 * room, c, metric));
+	free(u);
+}
+
+double effect_slope(struct interval *ci, const struct effects *f, unsigned factors)
+{
+	int k = factors == 1 ? TREND_U : factors == 2 ? TREND_V : TREND_UV;
+
+	*ci = (struct interval){NAN, NAN};
+	if (!f->trend.n || factors < 1 || factors > 3)
+		return NAN;
+	*ci = f->trend.ci[k];
+	return f->trend.slope[k];
+}
+
 /* Puts one table into *f; 0 if it cannot be made, -1 without memory. */
 static int one_table(struct effects *f, struct crossing *c, int metric)
 {
@@ -167,6 +211,8 @@ static int one_table(struct effects *f, struct crossing *c, int metric)
 					      .n_optimizers = c->n_optimizers,
 					      .anova = anova_of(cell, levels, c->n_optimizers > 1 ? 3 : 2)};
 		free(cell);
+		if (rc == 1 && c->n_optimizers == 1)
+			find_trend(&f->trend, c, metric);
 	}
 	crossing_release(c);
 	return rc;
@@ -228,6 +274,8 @@ const char *effects_optimizer(char out[32], const struct effects *f)
 static void effect_line(struct csv_row *row, const struct effects *f, const char *name, const struct anova_effect *e)
 {
 	char word[32];
+	struct interval ci;
+	double slope = effect_slope(&ci, f, e->factors);
 
 	csv_text(row, effects_optimizer(word, f));
 	csv_text(row, metric_name(f->metric));
@@ -237,6 +285,9 @@ static void effect_line(struct csv_row *row, const struct effects *f, const char
 	csv_maybe(row, e->f);
 	csv_maybe(row, e->p);
 	csv_maybe(row, e->share);
+	csv_maybe(row, slope);
+	csv_maybe(row, ci.lo);
+	csv_maybe(row, ci.hi);
 	csv_int(row, f->n_x);
 	csv_int(row, f->n_y);
 	csv_int(row, f->dropped);
@@ -249,7 +300,9 @@ void table_effects(FILE *out, const struct summary *s)
 	struct effects *f = calloc(EFFECTS_MAX, sizeof(*f));
 	int n = f ? effects_of(f, s) : 0;
 
-	fputs("optimizer,metric,effect,df,ss,f,p,eta2,levels_x,levels_y,levels_dropped\n", out);
+	fputs("optimizer,metric,effect,df,ss,f,p,eta2,per_tenfold,per_tenfold_ci95_lo,per_tenfold_ci95_hi,levels_x,"
+	      "levels_y,levels_dropped\n",
+	      out);
 	for (int i = 0; i < n; i++) {
 		const struct anova *a = &f[i].anova;
 		struct anova_effect error = {.df = a->error_df, .ss = a->error_ss, .f = NAN, .p = NAN, .share = 1};

@@ -3,7 +3,7 @@
  *
  * A table for each optimizer with both rates crossed, and one with the optimizer as third factor over the rates that all
  * optimizers have in common, if there are two of each. Factors are the rates of the first two groups, as in the heat
- * maps; cells that differ in something else are pooled into the error. A rate at which some pair has no complete repeat
+ * maps; beside them each optimizer's slopes over the logarithms of the rates (trend.h). Cells that differ in something else are pooled into the error. A rate at which some pair has no complete repeat
  * (diverged, say) is left out, the one with most holes first, and counted: a table with holes has no unique answer.
  * Repeats share seeds between cells; that is not used here, so the tests are on the careful side.
  */
@@ -12,6 +12,7 @@
 
 #include "sweep/report/anova.h"
 #include "sweep/report/summary.h"
+#include "sweep/report/trend.h"
 
 struct effects {
 	int optimizer;         /* of hyper.def; -1: the table over all of them */
@@ -19,7 +20,12 @@ struct effects {
 	int n_x, n_y, dropped; /* levels of the rates that took part, and that did not */
 	int n_optimizers;
 	struct anova anova; /* factors in order: rate of group 0, rate of group 1, optimizer */
+	struct trend
+		trend; /* over the same repeats but those with a rate of 0; n is 0 in the table over all optimizers */
 };
+
+/* The slope that belongs to an effect of the rates (bits 0 and 1); NAN for others. ci is as in trend.h. */
+double effect_slope(struct interval *ci, const struct effects *f, unsigned factors);
 
 #define EFFECTS_MAX 32
 /* Fills out and returns how many tables there are (0: the rates are not crossed), or -1 without memory. */

@@ -20,6 +20,20 @@ static void put_p(FILE *out, double p)
 		fprintf(out, "<td>%.4f</td>", p);
 }
 
+/* "+4.1 [+3.9, +4.4]" points for a tenfold rate. */
+static void put_slope(FILE *out, const struct effects *f, unsigned factors)
+{
+	struct interval ci;
+	double slope = effect_slope(&ci, f, factors);
+
+	if (isnan(slope))
+		fputs("<td>–</td>", out);
+	else if (isnan(ci.lo))
+		fprintf(out, "<td>%+.1f</td>", 100 * slope);
+	else
+		fprintf(out, "<td>%+.1f [%+.1f, %+.1f]</td>", 100 * slope, 100 * ci.lo, 100 * ci.hi);
+}
+
 static void effect_rows(FILE *out, const struct study *st, const struct effects *f)
 {
 	char optimizer[32];
@@ -39,6 +53,7 @@ static void effect_rows(FILE *out, const struct study *st, const struct effects 
 		else
 			fprintf(out, "<td>%.1f (%d, %d)</td>", e->f, e->df, f->anova.error_df);
 		put_p(out, e->p);
+		put_slope(out, f, e->factors);
 		fputs("</tr>\n", out);
 	}
 }
@@ -56,7 +71,8 @@ static void effects_table(FILE *out, const struct summary *s)
 		      "rates as "
 		      "levels, last epoch; share: of the sum of squares. A product is the interaction: how much one "
 		      "rate's "
-		      "effect depends on the other.",
+		      "effect depends on the other. Per tenfold rate: a straight line over the logarithms of the rates "
+		      "that are not 0.",
 		      out);
 		if (dropped)
 			fputs(" Rates at which some pair has no complete repeat were left out (effects.csv says how "
@@ -66,7 +82,8 @@ static void effects_table(FILE *out, const struct summary *s)
 		      "aria-labelledby=\"effects\"><table><thead>"
 		      "<tr><th scope=\"col\">optimizer</th><th scope=\"col\" class=\"l\">figure</th><th scope=\"col\" "
 		      "class=\"l\">effect of</th><th scope=\"col\">share</th><th scope=\"col\">F (df)</th><th "
-		      "scope=\"col\">p</th></tr></thead><tbody>\n",
+		      "scope=\"col\">p</th><th scope=\"col\">per tenfold rate (points, 95 "
+		      "%)</th></tr></thead><tbody>\n",
 		      out);
 		for (int i = 0; i < n; i++)
 			effect_rows(out, s->results->study, &f[i]);

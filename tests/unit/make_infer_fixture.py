@@ -69,6 +69,12 @@ for n in (2, 3, 5, 10, 40):
     rows.append((n, d.mean(), d.std(ddof=1), stats.ttest_rel(d, np.zeros(n)).pvalue))
 text.append(array("paired_cases", rows, 4))
 rows = []
+for n in (2, 3, 5, 10):
+    d = rng.normal(.8, .2, n)
+    lo, hi = stats.t.interval(0.95, n - 1, d.mean(), stats.sem(d))
+    rows.append([n, d.mean(), d.std(ddof=1), lo, hi] + list(d) + [0] * (10 - n))
+text.append(array("estimate_cases", rows, 15))
+rows = []
 for k, n in ((0, 5), (1, 5), (3, 5), (5, 5), (17, 40), (999, 1000)):
     ci = stats.binomtest(k, n).proportion_ci(method="wilson")
     rows.append((k, n, ci.low, ci.high))
@@ -85,4 +91,12 @@ for name, levels, counts in (("two_way", (3, 4), [5] * 12), ("uneven", (2, 3), [
     y, effects = anova(levels, counts, rng)
     text.append(array(name + "_cells", [(len(v), v.mean(), ((v - v.mean()) ** 2).sum()) for v in y], 3))
     text.append(array(name + "_effects", effects, 5))
+u = np.log10(np.repeat([1e-5, 1e-4, 3e-4, 1e-2], 9))
+v = np.log10(np.tile(np.repeat([1e-3, 1e-2, .1], 3), 4))
+y = .1 + .05 * u + .02 * v + .01 * u * v + rng.normal(0, .02, 36)
+x = np.column_stack([np.ones(36), u - u.mean(), v - v.mean(), (u - u.mean()) * (v - v.mean())])
+b = np.linalg.lstsq(x, y, rcond=None)[0]
+half = stats.t.ppf(.975, 32) * np.sqrt(np.sum((y - x @ b) ** 2) / 32 * np.diag(np.linalg.inv(x.T @ x)))
+text.append(array("trend_data", zip(u, v, y), 3))
+text.append(array("trend_case", [(b[k], b[k] - half[k], b[k] + half[k]) for k in (1, 2, 3)], 3))
 open(__file__.replace("make_infer_fixture.py", "infer_fixture.h"), "w").write("\n".join(text))

@@ -9,6 +9,7 @@
 
 #include "sweep/report/anova.h"
 #include "sweep/report/infer.h"
+#include "sweep/report/trend.h"
 #include "tests/unit/infer_fixture.h"
 
 #define COUNT(list) (int)(sizeof(list) / sizeof((list)[0]))
@@ -44,6 +45,45 @@ static void paired_tests_agree_with_scipy(void **state)
 		near(paired_p(&d), c[3]);
 	}
 	assert_true(paired_p(&same) == 1 && paired_p(&shifted) == 0 && isnan(paired_p(&one)));
+}
+
+static void estimates_agree_with_scipy(void **state)
+{
+	(void)state;
+	for (int i = 0; i < COUNT(estimate_cases); i++) {
+		const double *c = estimate_cases[i];
+		struct estimate e = estimate_of(c + 5, (int)c[0], t_quantile(0.975, c[0] - 1));
+
+		near(e.mean, c[1]);
+		near(e.sd, c[2]);
+		near(e.lo, c[3]);
+		near(e.hi, c[4]);
+	}
+}
+
+static void slopes_agree_with_least_squares(void **state)
+{
+	enum { N = COUNT(trend_data) };
+	double u[N];
+	double v[N];
+	double y[N];
+	struct trend t;
+
+	(void)state;
+	for (int i = 0; i < N; i++) {
+		u[i] = trend_data[i][0];
+		v[i] = trend_data[i][1];
+		y[i] = trend_data[i][2];
+	}
+	t = trend_of(u, v, y, N);
+	for (int k = 0; k < N_TRENDS; k++) {
+		near(t.slope[k], trend_case[k][0]);
+		near(t.ci[k].lo, trend_case[k][1]);
+		near(t.ci[k].hi, trend_case[k][2]);
+	}
+	for (int i = 0; i < N; i++)
+		v[i] = -2; /* a rate that is not varied has no slope */
+	assert_true(isnan(trend_of(u, v, y, N).slope[TREND_U]));
 }
 
 static void shares_agree_with_scipy(void **state)
@@ -160,6 +200,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tails_agree_with_scipy),
 		cmocka_unit_test(paired_tests_agree_with_scipy),
+		cmocka_unit_test(estimates_agree_with_scipy),
+		cmocka_unit_test(slopes_agree_with_least_squares),
 		cmocka_unit_test(shares_agree_with_scipy),
 		cmocka_unit_test(mcnemar_agrees_with_scipy),
 		cmocka_unit_test(holm_steps_down_and_leaves_out_what_is_no_test),
