@@ -270,7 +270,10 @@ static void table_cells_for_people(FILE *out, const struct summary *s, bool late
 
 		fputs(latex ? "" : "| ", out);
 		table_text(out, latex, cell_label(label, st, i));
-		fputs(i == s->best ? " (best)" : i == s->baseline ? " (baseline)" : "", out);
+		if (i == s->best)
+			fputs(latex ? "$^\\star$" : " (best)", out);
+		else if (i == s->baseline)
+			fputs(latex ? "$^\\circ$" : " (baseline)", out);
 		fprintf(out, latex ? " & %d" : " | %d", c->n);
 		table_estimate(out, latex, &c->metric[METRIC_train_eval_acc]);
 		table_estimate(out, latex, &c->metric[METRIC_val_acc]);
@@ -285,11 +288,14 @@ static void export_latex(FILE *out, const struct summary *s)
 	fputs("% Needs \\usepackage{booktabs}. Accuracies in percent, gaps in points: mean and sample standard "
 	      "deviation\n"
 	      "% over n repeats after the last epoch; the difference is paired by seed, with its 95 % t interval.\n"
-	      "\\begin{tabular}{lrrrrr}\n\\toprule\n"
+	      "{\\small\\setlength{\\tabcolsep}{4pt}%\n\\begin{tabular}{lrrrrr}\n\\toprule\n"
 	      "cell & $n$ & train acc & val acc & gap & gap $-$ baseline \\\\\n\\midrule\n",
 	      out);
 	table_cells_for_people(out, s, true);
-	fputs("\\bottomrule\n\\end{tabular}\n", out);
+	fputs("\\bottomrule\n\\multicolumn{6}{l}{\\footnotesize $^\\star$ best, $^\\circ$ baseline; clean gap; mean "
+	      "$\\pm$ sd, "
+	      "paired 95\\,\\% $t$ intervals}\n\\end{tabular}}\n",
+	      out);
 }
 
 static void export_markdown(FILE *out, const struct summary *s)
