@@ -2,6 +2,7 @@
 #include "sweep/cmd/cmd.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,8 @@ struct sweep {
 	struct progress progress;
 	const char *dir;
 	int n, finished;
+	bool no_report;
+	double reported_s, report_took_s; /* on clock_s(); 0: not yet */
 };
 
 static atomic_bool stop;
@@ -172,15 +175,26 @@ static int parse(struct options *o, int argc, char **argv, struct err *e)
 	return rc ? rc : cmd_operand(&o->grid, argc, argv, "a grid file", e);
 }
 
-/* Tables appear early, so that a look at the directory in the evening shows something. */
-static void refresh_tables(struct sweep *sw)
+/*
+ * Tables and page appear early and keep up with the sweep, so that a look in the evening shows something: after a tenth
+ * of the trials, then every minute, or more rarely where a report takes long. A worker waits for it, so it may cost a
+ * fiftieth of the time at most.
+ */
+#define REFRESH_S     60
+#define REFRESH_SHARE 50
+
+static void refresh(struct sweep *sw)
 {
-	bool tenth = sw->finished == (sw->n + 9) / 10;
-	bool half = sw->finished == (sw->n + 1) / 2;
+	double now = clock_s();
+	bool first = !sw->reported_s && sw->finished >= (sw->n + 9) / 10;
 	struct err ignored; /* the report at the end tells what is wrong with it */
 
-	if (sw->n >= 10 && (tenth || half))
-		report_write(sw->dir, &(struct report_options){.tables_only = true}, &ignored);
+	if (sw->n < 10 || sw->finished == sw->n ||
+	    !(first || (sw->reported_s && now - sw->reported_s >= fmax(REFRESH_S, REFRESH_SHARE * sw->report_took_s))))
+		return;
+	report_write(sw->dir, &(struct report_options){.formats = REPORT_SVG, .tables_only = sw->no_report}, &ignored);
+	sw->reported_s = clock_s();
+	sw->report_took_s = sw->reported_s - now;
 }
 
 static void on_finished(void *ctx, int trial, const struct trial_end *end, const struct epoch_row *last)
@@ -190,7 +204,7 @@ static void on_finished(void *ctx, int trial, const struct trial_end *end, const
 	progress_finished(&sw->progress, trial, end, last);
 	if (end->state != STATE_RUNNING) {
 		sw->finished++;
-		refresh_tables(sw);
+		refresh(sw);
 	}
 }
 
@@ -304,7 +318,7 @@ static int together(const struct options *o, const struct plan *p, int workers)
 static int run_trials(const struct plan *p, const struct store *st, const struct options *o, int workers,
 		      struct runner_result *result, struct err *e)
 {
-	struct sweep sw = {.dir = st->dir, .n = p->n_todo};
+	struct sweep sw = {.dir = st->dir, .n = p->n_todo, .no_report = o->no_report};
 	const struct runner_listener l = {&sw, on_started, on_epoch, on_finished, on_gave_up};
 	const struct runner_options ro = {.workers = workers,
 					  .most_together = together(o, p, workers),

@@ -306,8 +306,8 @@ void table_timings(FILE *out, const struct results *r)
 {
 	struct csv_row row = {.out = out};
 
-	HEAD_WORDS(&row, "trial", "key", "host", "attempt", "worker", "started", "ended", "train_s", "eval_s",
-		   "wall_s");
+	HEAD_WORDS(&row, "trial", "key", "host", "attempt", "worker", "started", "ended", "train_s", "eval_s", "wall_s",
+		   "together");
 	csv_end(&row);
 	for (int i = 0; i < r->n_trials; i++) {
 		const struct trial_end *end = &r->trial[i].end;
@@ -324,6 +324,7 @@ void table_timings(FILE *out, const struct results *r)
 		csv_maybe(&row, end->train_s);
 		csv_maybe(&row, end->eval_s);
 		csv_maybe(&row, end->wall_s);
+		csv_maybe(&row, end->together ? end->together : NAN);
 		csv_end(&row);
 	}
 }

@@ -351,8 +351,11 @@ static void run_bundle(struct run *run, int n)
 		if (rc || !run[i].trial)
 			leave(&run[i], rc, &e);
 	}
-	while (member && m && (together = in_step(member, run, n)))
+	while (member && m && (together = in_step(member, run, n))) {
+		for (int i = 0; i < together; i++)
+			member[i]->end.together = together;
 		train(member, m, together);
+	}
 	free(member);
 	free(m);
 }

@@ -101,7 +101,8 @@ struct trial_end {
 	char host[64];
 	char started[32], ended[32]; /* ISO 8601 UTC */
 	int attempt, worker;         /* attempt counts from 1 */
-	char weights[17];            /* trial_weights_hash() at the end; "" if FAIL, or of a version that kept none */
+	int together; /* trials that ran in step and shared frozen layers, this one included; 1: alone; 0: not told */
+	char weights[17]; /* trial_weights_hash() at the end; "" if FAIL, or of a version that kept none */
 	/* DIVERGED only (see struct divergence); result.json has them too. */
 	int diverged_epoch;
 	int64_t diverged_step;
