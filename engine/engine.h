@@ -222,6 +222,8 @@ void hyper_plain(struct hyper *plain, const struct hyper *h);
 double hyper_group_lr(const struct hyper *h, int g, int n_groups);
 /* The epoch (from 0) in which group g is trained first, as freeze_epochs and unfreeze_every say. */
 int hyper_thaw_epoch(const struct hyper *h, int g, int n_groups);
+/* Whether the schedule's course depends on how many epochs there will be. */
+bool hyper_epochs_matter(const struct hyper *h);
 /* Whether momentum, or the first beta, follows the one-cycle schedule. */
 bool hyper_cycles_momentum(const struct hyper *h);
 /* Rules between settings (nesterov needs momentum, ...): 0, or ERR_CONFIG with a message that names the setting. */
@@ -259,7 +261,20 @@ struct trial_spec {
 	double group_weight_decay[ENGINE_MAX_GROUPS]; /* NAN: hyper.weight_decay */
 	uint64_t seed;                                /* new tensors' start values, order of samples, dropout */
 	int threads; /* most that will ever work on it at once (trial_set_team()): memory, never bits; 0: 1 */
+	struct features *features;                    /* NULL: frozen layers are run in every epoch */
 };
+
+/*
+ * What frozen first layers make of every image, computed once for all trials of one model and start weights (or none) that
+ * have this in their spec, where it is the same in every epoch: with freeze_bn (or no BatchNorm) and no augmentation, and
+ * no linear layer among them. Sets are made when first needed and held in memory up to `limit` bytes in all; beyond that
+ * the layers are run as ever. Same bits either way. Any number of threads; must outlive its trials.
+ */
+struct features;
+int features_new(struct features **f, size_t limit, struct err *e);
+void features_free(struct features *f); /* accepts NULL */
+/* Bytes that a trial's set would hold; 0 if it has none, or the spec is bad. */
+size_t trial_features_bytes(const struct trial_spec *spec);
 
 /* ---- running one ------------------------------------------------------------------------------------------- */
 
@@ -324,12 +339,19 @@ void trial_divergence(struct divergence *d, const struct trial *t);
 
 /*
  * Trials that share work. Two trials made with the same model and start weights whose trial_share_key() is equal (and not
- * 0) see the same activations in their frozen first layers, batch statistics included: bundle_epoch() runs those layers
- * once a batch for all of them, in training and in evaluation. The figures and states are equal to the bit to those of
- * each trial on its own.
+ * 0) see the same activations in their frozen first layers, batch statistics included: trial_new_sharing() puts the second
+ * on the first one's layers, and bundle_epoch() runs these once a batch for all of them, in training and in evaluation.
+ * The figures and states are equal to the bit to those of each trial on its own.
  */
 /* Hash of the seed and the settings that must be equal; 0 if no layer is frozen (e->code ERR_NONE) or the spec is bad. */
 uint64_t trial_share_key(const struct trial_spec *spec, struct err *e);
+/*
+ * As trial_new(), on the frozen layers of a trial that it shares with. They go with the last of such trials, and one
+ * thread has them all. All must stand at the same position (trial_position()) whenever one of them goes on.
+ */
+int trial_new_sharing(struct trial **t, const struct trial_spec *spec, struct trial *with, struct err *e);
+/* Bytes that trial_new_sharing() would allocate; 0 and e filled in on a bad spec. */
+size_t trial_bytes_sharing(const struct trial_spec *spec, struct err *e);
 
 struct bundle_member {
 	struct trial *trial;  /* the caller's */
@@ -337,9 +359,10 @@ struct bundle_member {
 	enum trial_status status;
 	int rc; /* as trial_epoch() returns, with err */
 	struct err err;
-	double reused; /* share of this epoch's multiply-adds that another trial of the list has done */
+	double macs;        /* multiply-adds of this epoch on its own (a backward pass counts as two forward) ... */
+	double macs_reused; /* ... and those of it that had been done for another trial or epoch */
 };
-/* One epoch of n >= 1 trials that stand at the same position (trial_position()). Fills all members but trial. */
+/* One epoch of n >= 1 trials that share (or one). Fills all members but trial. */
 void bundle_epoch(struct bundle_member *m, int n, const atomic_bool *stop);
 /* Whole epochs done, and steps of the current one. */
 void trial_position(const struct trial *t, int *epochs, int64_t *step);
@@ -348,13 +371,16 @@ void trial_position(const struct trial *t, int *epochs, int64_t *step);
 const uint8_t *trial_correct(const struct trial *t);
 
 /*
- * The whole state between two steps (weights, statistics, optimizer, position in the run) as one block of bytes,
- * valid for a trial made from an equal spec by the same build. trial_set_state() refuses another size or a block
- * whose head does not fit (ERR_DATA) and leaves t untouched then.
+ * The whole state between two steps (trained weights, statistics, optimizer, position in the run) as one block of bytes,
+ * valid in the same build for a new trial made from an equal spec, or from one whose epochs up to there are the same
+ * (trials that differ only in the rates of groups that were frozen so far, or in how long they go on). trial_set_state()
+ * refuses another size or a block whose head does not fit (ERR_DATA) and leaves t untouched then.
  */
 size_t trial_state_bytes(const struct trial *t);
 void trial_get_state(const struct trial *t, void *block);
 int trial_set_state(struct trial *t, const void *block, size_t bytes, struct err *e);
+/* Where the trial stood that left this block, as trial_position() says; -1 if it is none. */
+int trial_state_position(const void *block, size_t bytes, int *epochs, int64_t *step);
 
 /* 16 hex digits of XXH3-64 over the names and values of all tensors, running statistics too, as they stand. */
 #define TRIAL_WEIGHTS_HASH 17 /* with the NUL */

@@ -45,6 +45,17 @@ size_t dataset_scratch(const struct dataset *d)
 	return disk_room(d) + (to[0] ? resize_scratch(d->images.h, d->images.w, to[0], to[1], d->info.c) : 0);
 }
 
+bool dataset_augments(const struct dataset *d)
+{
+	return augment_any(&d->augment);
+}
+
+void dataset_labels(const struct dataset *d, int32_t *y, const uint32_t *index, int64_t first, int n)
+{
+	for (int i = 0; i < n; i++)
+		y[i] = d->label[index ? index[i] : (size_t)first + (size_t)i];
+}
+
 static void mirror(uint8_t *px, int h, int w, int c)
 {
 	for (int y = 0; y < h; y++, px += (size_t)w * (size_t)c)

@@ -29,6 +29,11 @@ size_t dataset_scratch(const struct dataset *d);
 int dataset_gather(const struct dataset *d, float *x, int32_t *y, const uint32_t *index, int64_t first, int n,
 		   const struct augment_draw *draw, struct err *e);
 
+/* Their labels alone. */
+void dataset_labels(const struct dataset *d, int32_t *y, const uint32_t *index, int64_t first, int n);
+/* Does training see another image than evaluation, and anew in every epoch? */
+bool dataset_augments(const struct dataset *d);
+
 #define DATA_MAX_CLASSES 100000
 #define DATA_MAX_PIXELS  (1 << 26)           /* h * w of one sample */
 #define DATA_MAX_BYTES   ((int64_t)64 << 30) /* of all values of one source */

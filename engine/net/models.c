@@ -340,21 +340,6 @@ const char *model_head(int arch)
 	return arch == ARCH_CNN || arch == ARCH_MLP ? "fc2" : "fc";
 }
 
-/* Offsets of all tensors in the flat run: parameters first, buffers behind them. */
-static void lay_out_params(struct net *net)
-{
-	for (int buffers = 0; buffers < 2; buffers++) {
-		for (int i = 0; i < net->n_params; i++) {
-			if (net->param[i].is_buffer != buffers)
-				continue;
-			net->param[i].at = net->n_weights;
-			net->n_weights += ((size_t)net->param[i].n + 15) / 16 * 16;
-		}
-		if (!buffers)
-			net->n_trainable = net->n_weights;
-	}
-}
-
 int net_build(struct net *net, const struct model_spec *m, int c, int h, int w, int classes, float dropout_p,
 	      struct err *e)
 {
@@ -400,8 +385,6 @@ int net_build(struct net *net, const struct model_spec *m, int c, int h, int w, 
 		mlp(&b, m, classes);
 		break;
 	}
-	if (!b.rc)
-		lay_out_params(net);
 	return b.rc;
 }
 

@@ -10,7 +10,7 @@
 
 static float *weight(const struct net *net, int param)
 {
-	return param < 0 ? NULL : net->w + net->param[param].at;
+	return param < 0 ? NULL : net->param[param].w;
 }
 
 static float *gradient(const struct net *net, int param)
@@ -168,7 +168,9 @@ float *net_logits_out(struct net *net)
 
 const float *net_forward_train(struct net *net, int n, const struct batch_id *id)
 {
-	net_forward_nodes(net, 1, net->n_nodes, n, id);
+	if (net->trunk)
+		net_forward_nodes(net->trunk, 1, net->first, n, id);
+	net_forward_nodes(net, net->first, net->n_nodes, n, id);
 	return net_logits_out(net);
 }
 
@@ -248,7 +250,7 @@ static void backward_node(struct net *net, struct node *n, int images)
  * the residual of another. The same call on the same numbers as in the forward pass, so the same bits. */
 static void compute_again(struct net *net, int i, int images)
 {
-	for (int j = net->borrowed > 1 ? net->borrowed : 1; j < net->n_nodes; j++) {
+	for (int j = net->first; j < net->n_nodes; j++) {
 		struct node *n = &net->node[j];
 
 		if (n->again == i)
@@ -295,7 +297,7 @@ static void fold_conv(struct net *net, const struct node *conv, const struct nod
 
 void net_fold(struct net *net)
 {
-	for (int i = 1; i < net->n_nodes; i++)
+	for (int i = net->first; i < net->end; i++)
 		if (net->node[i].folded_into >= 0)
 			fold_conv(net, &net->node[i], &net->node[net->node[i].folded_into]);
 }
@@ -356,7 +358,9 @@ float *net_eval_logits_out(struct net *net)
 
 const float *net_forward_eval(struct net *net, int n)
 {
-	net_forward_eval_nodes(net, 1, net->n_nodes, n);
+	if (net->trunk)
+		net_forward_eval_nodes(net->trunk, 1, net->first, n);
+	net_forward_eval_nodes(net, net->first, net->n_nodes, n);
 	return net_eval_logits_out(net);
 }
 
@@ -369,6 +373,8 @@ static size_t image_floats(const struct net *net)
 
 void net_logits(struct net *net, float *logits, const float *x, int n)
 {
+	if (net->trunk)
+		net_fold(net->trunk);
 	net_fold(net);
 	for (int done = 0; done < n;) {
 		int now = n - done < net->eval_batch ? n - done : net->eval_batch;

@@ -38,7 +38,9 @@ struct param {
 	int flat_c, flat_hw; /* linear after a flattened map: its channels and pixels; else 0 */
 	enum init init;
 	int fan;         /* in or out, as init says */
-	size_t at;       /* floats from net->w (and from net->g) */
+	bool own;        /* of a node that this net runs: it lies in the net's own block ... */
+	size_t at;       /* ... so many floats from net->w (and from net->g) */
+	float *w;        /* its values, there or in the trunk */
 	int group;       /* -1 for a buffer */
 	bool trained;    /* net_set_trained() */
 	double lr_scale; /* of its group's rate (groups_scale_layers()) */
@@ -70,9 +72,6 @@ struct node {
 	float *eval_out;                /* evaluation: [eval_batch][h][w][c]; NULL where folded into the next node */
 	uint8_t *mask, *eval_mask;      /* OP_DROPOUT: kept elements; OP_MAXPOOL: where the maximum was */
 	float *saved_mean, *saved_rstd; /* OP_BN: the batch's, for the backward pass */
-	float *own_out,
-		*own_back_out; /* while out, back_out and eval_out are another net's (net_borrow()); else NULL */
-	float *own_eval_out;
 };
 
 /* For a profile: CPU seconds in each node's forward and backward passes, added up. */
@@ -86,11 +85,13 @@ struct net {
 	struct node node[NET_MAX_NODES];
 	struct param param[NET_MAX_TENSORS];
 	int classes;
-	int borrowed;      /* nodes below this one are run by another net (net_borrow()); 0: none */
+	int first, end;    /* nodes first .. end-1 are its own to run, see net_place() */
+	struct net *trunk; /* runs the nodes below `first`; NULL: there are none */
+	bool filled;       /* its maps come from outside: only those that other nets read have a place */
 	int first_trained; /* lowest node with a trained parameter: the backward pass ends there */
 	float dropout;     /* probability; no dropout node exists where it is 0 */
 	bool freeze_bn;
-	size_t n_weights;   /* floats in w: parameters, then buffers, each 64-byte aligned (gaps are zero) */
+	size_t n_weights;   /* floats in w: own parameters, then own buffers, each 64-byte aligned (gaps are zero) */
 	size_t n_trainable; /* floats of w before the first buffer; g has as many */
 	float *w, *g;
 	struct crew crew;        /* who runs it: the team is lent (net_set_team()) */
@@ -117,8 +118,11 @@ void net_set_trained(struct net *net, const bool *trained);
 
 /* --- placing (place.c) -------------------------------------------------------------------------------------- */
 
-/* Takes all but the workspaces from the arena; walk it twice (arena.h). Also picks eval_batch. */
-void net_place(struct net *net, struct arena *a, int batch);
+/*
+ * Takes everything that nodes first .. end-1 need from the arena, but the workspaces; walk it twice (arena.h). Also picks
+ * eval_batch, which is that of the whole net. The maps that nodes from `end` on read stand until the next pass.
+ */
+void net_place(struct net *net, struct arena *a, int batch, int first, int end);
 /* Workspaces for as many threads as will ever work at the same time: behind all else, as no thread touches more than its own. */
 void net_place_crew(struct net *net, struct arena *a, int threads);
 /* Once placed: other groups are trained from now on. None but those that net_set_trained() named before net_place(). */
@@ -166,16 +170,17 @@ float *net_eval_logits_out(struct net *net); /* of the last net_forward_eval_nod
 /* --- sharing (share.c) -------------------------------------------------------------------------------------- */
 
 /*
- * Nets of one model and batch size whose first `prefix` nodes hold equal, untrained tensors: only the leader runs these
- * nodes. net_borrow() makes the maps that nodes from `prefix` on read from before it point into the leader, in training and
- * in evaluation; they stand there from the leader's run of its prefix until it runs on itself. net_give_back() undoes it.
+ * A net may be placed in two: a trunk, nodes 0 .. end-1, and any number of nets that run the nodes from `end` on, each
+ * with weights of its own, on the trunk's maps. net_trunk_end() is the most that a trunk may run for this net: layers
+ * that no group trains (as net_set_trained() was told), without dropout and the last layer. At least 1: the input.
  */
-void net_borrow(struct net *net, const struct net *leader, int prefix);
-void net_give_back(struct net *net);
+int net_trunk_end(const struct net *net);
+/* Both placed: makes the trunk's maps and tensors those of the nodes below net->first. */
+void net_attach(struct net *net, struct net *trunk);
+/* Does a node that this net does not run read the map of its node i? */
+bool net_read_outside(const struct net *net, int i);
 /* Multiply-adds of node i's forward pass, an image. */
 double net_node_macs(const struct net *net, int i);
-/* The running statistics below `prefix`, which only the leader has moved. */
-void net_copy_statistics(struct net *net, const struct net *leader, int prefix);
 
 /* For tests: logits of images given as [n][h][w][c]; in train mode n <= batch and no dropout. */
 void net_logits(struct net *net, float *logits, const float *x, int n);

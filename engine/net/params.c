@@ -53,7 +53,7 @@ int net_get(const struct net *net, const char *name, float *out, int64_t n)
 
 	if (i < 0 || net->param[i].n != n)
 		return -1;
-	from_inner(&net->param[i], out, net->w + net->param[i].at);
+	from_inner(&net->param[i], out, net->param[i].w);
 	return 0;
 }
 
@@ -63,7 +63,7 @@ int net_set(struct net *net, const char *name, const float *in, int64_t n)
 
 	if (i < 0 || net->param[i].n != n)
 		return -1;
-	to_inner(&net->param[i], net->w + net->param[i].at, in);
+	to_inner(&net->param[i], net->param[i].w, in);
 	return 0;
 }
 
@@ -71,7 +71,7 @@ int net_get_grad(const struct net *net, const char *name, float *out, int64_t n)
 {
 	int i = net_find(net, name);
 
-	if (i < 0 || net->param[i].n != n || net->param[i].is_buffer)
+	if (i < 0 || net->param[i].n != n || net->param[i].is_buffer || !net->param[i].own)
 		return -1;
 	from_inner(&net->param[i], out, net->g + net->param[i].at);
 	return 0;
@@ -107,7 +107,8 @@ void net_init_random(struct net *net, uint64_t seed)
 {
 	memset(net->w, 0, net->n_weights * sizeof(float));
 	for (int i = 0; i < net->n_params; i++)
-		init_values(&net->param[i], net->w + net->param[i].at, seed, i);
+		if (net->param[i].own)
+			init_values(&net->param[i], net->param[i].w, seed, i);
 }
 
 /* ---- files ---- */
@@ -191,8 +192,8 @@ int net_load(struct net *net, const struct weights *w, const char *skip, struct 
 	for (int i = 0; i < net->n_params && !rc; i++) {
 		struct param *p = &net->param[i];
 
-		if (!below_module(p->name, skip))
-			to_inner(p, net->w + p->at, weights_find(w, p->name)->data);
+		if (p->own && !below_module(p->name, skip))
+			to_inner(p, p->w, weights_find(w, p->name)->data);
 	}
 	return rc;
 }
@@ -201,17 +202,23 @@ int net_save(const struct net *net, const char *path, struct err *e)
 {
 	static const char *const meta[][2] = {{"format", "pt"}, {"producer", "gapsweep"}};
 	struct tensor *t = calloc((size_t)net->n_params, sizeof(*t));
-	float *values = malloc(net->n_weights * sizeof(float));
+	size_t floats = 0;
+	float *values;
 	int rc = 0;
 
+	for (int i = 0; i < net->n_params; i++)
+		floats += (size_t)net->param[i].n;
+	values = malloc(floats * sizeof(float));
+	floats = 0;
 	if (!t || !values)
 		rc = err_set(e, ERR_NOMEM, "%s: out of memory", path);
 	for (int i = 0; i < net->n_params && !rc; i++) {
 		const struct param *p = &net->param[i];
 
-		t[i] = (struct tensor){.name = p->name, .rank = p->rank, .n = p->n, .data = values + p->at};
+		t[i] = (struct tensor){.name = p->name, .rank = p->rank, .n = p->n, .data = values + floats};
 		memcpy(t[i].shape, p->shape, sizeof(p->shape));
-		from_inner(p, values + p->at, net->w + p->at);
+		from_inner(p, values + floats, p->w);
+		floats += (size_t)p->n;
 	}
 	if (!rc)
 		rc = weights_write(path, t, net->n_params, meta, 2, e);

@@ -278,7 +278,7 @@ static size_t workspace_floats(const struct net *net)
 {
 	size_t most = 0;
 
-	for (int i = 0; i < net->n_nodes; i++) {
+	for (int i = net->first; i < net->end; i++) {
 		if (net->node[i].op == OP_CONV) {
 			size_t f = conv_workspace(&net->node[i].conv, max_int(net->batch, net->eval_batch));
 
@@ -313,7 +313,7 @@ static void set_adding(struct net *net)
 
 static void set_training_pointers(struct net *net, const struct plan *plan, float *region)
 {
-	for (int i = 0; i < net->n_nodes; i++) {
+	for (int i = net->first; i < net->end; i++) {
 		struct node *n = &net->node[i];
 
 		n->out = region + plan->life[KIND_OUT][i].at;
@@ -325,7 +325,7 @@ static void set_training_pointers(struct net *net, const struct plan *plan, floa
 
 static void set_evaluation_pointers(struct net *net, const struct plan *plan, float *region)
 {
-	for (int i = 0; i < net->n_nodes; i++) {
+	for (int i = net->first; i < net->end; i++) {
 		struct node *n = &net->node[i];
 
 		if (n->op == OP_DROPOUT)
@@ -336,31 +336,102 @@ static void set_evaluation_pointers(struct net *net, const struct plan *plan, fl
 	}
 }
 
-void net_place(struct net *net, struct arena *a, int batch)
+/* ---- a part of the net ---- */
+
+/* Only what is the net's own has a place; what others read stands to the end. */
+static void keep_own(struct plan *plan, const struct net *net)
+{
+	for (int i = 0; i < net->n_nodes; i++) {
+		bool own = i >= net->first && i < net->end;
+		bool outside = own && net->end < net->n_nodes && net_read_outside(net, i);
+
+		if (outside)
+			plan->life[KIND_OUT][i].to = 2 * net->n_nodes;
+		for (int k = 0; k < N_KINDS; k++)
+			if (!own || (net->filled && !(outside && k == KIND_OUT)))
+				plan->life[k][i].floats = 0;
+	}
+}
+
+static void mark_own(struct net *net, int param)
+{
+	if (param >= 0)
+		net->param[param].own = true;
+}
+
+/* Offsets of the own tensors in the flat run: parameters first, buffers behind them. */
+static void lay_out_params(struct net *net)
+{
+	for (int i = 0; i < net->n_params; i++)
+		net->param[i].own = false;
+	for (int i = net->first; i < net->end; i++) {
+		mark_own(net, net->node[i].weight);
+		mark_own(net, net->node[i].bias);
+		if (net->node[i].op == OP_BN) {
+			mark_own(net, net->node[i].mean);
+			mark_own(net, net->node[i].var);
+		}
+	}
+	net->n_weights = 0;
+	for (int buffers = 0; buffers < 2; buffers++) {
+		for (int i = 0; i < net->n_params; i++) {
+			struct param *p = &net->param[i];
+
+			if (!p->own || p->is_buffer != buffers)
+				continue;
+			p->at = net->n_weights;
+			net->n_weights += ((size_t)p->n + 15) / 16 * 16;
+		}
+		if (!buffers)
+			net->n_trainable = net->n_weights;
+	}
+}
+
+static void place_params(struct net *net, struct arena *a)
+{
+	lay_out_params(net);
+	net->w = arena_floats(a, net->n_weights);
+	net->g = net->filled ? NULL : arena_floats(a, net->n_trainable);
+	for (int i = 0; i < net->n_params && net->w; i++)
+		if (net->param[i].own)
+			net->param[i].w = net->w + net->param[i].at;
+}
+
+static void place_statistics(struct net *net, struct arena *a)
+{
+	for (int i = net->first; i < net->end && !net->filled; i++) {
+		struct node *n = &net->node[i];
+
+		if (n->op != OP_BN)
+			continue;
+		n->saved_mean = arena_floats(a, (size_t)n->c);
+		n->saved_rstd = arena_floats(a, (size_t)n->c);
+	}
+}
+
+void net_place(struct net *net, struct arena *a, int batch, int first, int end)
 {
 	struct plan plan = {0}; /* 50 KB each */
 	struct plan eval_plan = {0};
 	float *region;
 
 	net->batch = batch;
+	net->first = first;
+	net->end = end;
 	net->eval_batch = choose_eval_batch(&eval_plan, net);
 	training_lives(&plan, net);
+	keep_own(&plan, net);
 	place_lives(&plan);
 	memset(&eval_plan, 0, sizeof(eval_plan));
 	evaluation_lives(&eval_plan, net, net->eval_batch);
+	keep_own(&eval_plan, net);
 	place_lives(&eval_plan);
 	set_adding(net);
 
-	net->w = arena_floats(a, net->n_weights);
-	net->g = arena_floats(a, net->n_trainable);
-	for (int i = 0; i < net->n_nodes; i++) {
-		if (net->node[i].op != OP_BN)
-			continue;
-		net->node[i].saved_mean = arena_floats(a, (size_t)net->node[i].c);
-		net->node[i].saved_rstd = arena_floats(a, (size_t)net->node[i].c);
-	}
+	place_params(net, a);
+	place_statistics(net, a);
 	region = arena_floats(a, plan.total > eval_plan.total ? plan.total : eval_plan.total);
-	if (!region)
+	if (!a->base)
 		return;
 	set_training_pointers(net, &plan, region);
 	set_evaluation_pointers(net, &eval_plan, region);
@@ -381,7 +452,7 @@ void net_change_trained(struct net *net, const bool *trained)
 	for (int i = 0; i < net->n_nodes; i++) {
 		struct node *n = &net->node[i];
 
-		assert(!n->needs_grad || n->grad_at);
+		assert(i < net->first || !n->needs_grad || n->grad_at);
 		n->grad = n->needs_grad ? n->grad_at : NULL;
 	}
 }

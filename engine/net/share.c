@@ -1,83 +1,47 @@
-/* share.c - nets that read the maps of another one's frozen layers (see net.h) */
+/* share.c - a net in two parts: a trunk of frozen layers and the nets on top of it (see net.h) */
 #include "engine/net/net.h"
 
-#include <string.h>
-
-static void borrow_out(struct net *net, const struct net *leader, int i)
+/* The first node that a trunk cannot run for the sake of node i: a folded convolution belongs to its BatchNorm. */
+static int first_before(const struct net *net, int end)
 {
-	struct node *n = &net->node[i];
-
-	if (!n->own_out) {
-		n->own_out = n->out;
-		n->own_back_out = n->back_out;
-	}
-	n->out = n->back_out = leader->node[i].out; /* stands until the leader's own pass: nothing to compute again */
+	for (int i = 0; i < end; i++)
+		if (net->node[i].op == OP_DROPOUT || net->node[i].folded_into >= end)
+			return i;
+	return end;
 }
 
-static void borrow_eval_out(struct net *net, const struct net *leader, int i)
+int net_trunk_end(const struct net *net)
 {
-	struct node *n = &net->node[i];
+	int end = net->first_trained < net->n_nodes ? net->first_trained : net->n_nodes - 1;
 
-	if (!n->own_eval_out)
-		n->own_eval_out = n->eval_out;
-	n->eval_out = leader->node[i].eval_out;
+	for (int before = first_before(net, end); before < end; before = first_before(net, end))
+		end = before;
+	return end > 1 ? end : 1;
 }
 
-/* Which node's map node j reads as its input in evaluation: a BatchNorm does the work of the convolution before it. */
-static int eval_input(const struct net *net, int j)
+bool net_read_outside(const struct net *net, int i)
 {
-	int in = net->node[j].in;
-
-	return net->node[in].folded_into == j ? net->node[in].in : in;
+	for (int j = net->end; j < net->n_nodes; j++)
+		if (net->node[j].in == i || net->node[j].add == i)
+			return true;
+	return false;
 }
 
-void net_borrow(struct net *net, const struct net *leader, int prefix)
+void net_attach(struct net *net, struct net *trunk)
 {
-	net->borrowed = prefix;
-	for (int j = prefix; j < net->n_nodes; j++) {
-		struct node *n = &net->node[j];
-
-		if (n->in < prefix)
-			borrow_out(net, leader, n->in);
-		if (eval_input(net, j) < prefix)
-			borrow_eval_out(net, leader, eval_input(net, j));
-		if (n->add >= 0 && n->add < prefix) {
-			borrow_out(net, leader, n->add);
-			borrow_eval_out(net, leader, n->add);
-		}
-		if (n->op == OP_DROPOUT && n->in < prefix) /* in evaluation its map is its input's */
-			borrow_eval_out(net, leader, j);
-	}
-}
-
-void net_give_back(struct net *net)
-{
-	for (int i = 0; i < net->n_nodes; i++) {
+	net->trunk = trunk;
+	for (int i = 0; i < net->first; i++) {
 		struct node *n = &net->node[i];
 
-		n->out = n->own_out ? n->own_out : n->out;
-		n->back_out = n->own_back_out ? n->own_back_out : n->back_out;
-		n->eval_out = n->own_eval_out ? n->own_eval_out : n->eval_out;
-		n->own_out = n->own_back_out = n->own_eval_out = NULL;
+		n->out = n->back_out = trunk->node[i].out;
+		n->eval_out = trunk->node[i].eval_out;
 	}
-	net->borrowed = 0;
-}
-
-static void copy_param(struct net *net, const struct net *leader, int param)
-{
-	size_t at = net->param[param].at;
-
-	memcpy(net->w + at, leader->w + at, (size_t)net->param[param].n * sizeof(float));
-}
-
-void net_copy_statistics(struct net *net, const struct net *leader, int prefix)
-{
-	for (int i = 0; i < prefix; i++) {
-		if (net->node[i].op != OP_BN)
-			continue;
-		copy_param(net, leader, net->node[i].mean);
-		copy_param(net, leader, net->node[i].var);
-	}
+	for (int i = net->first; i < net->n_nodes; i++)
+		if (net->node[i].op == OP_DROPOUT) /* in evaluation its map is its input's */
+			net->node[i].eval_out = net->node[net->node[i].in].eval_out;
+	for (int i = 0; i < net->n_params; i++)
+		if (!net->param[i].own)
+			net->param[i].w = trunk->param[i].w;
 }
 
 double net_node_macs(const struct net *net, int i)

@@ -3,13 +3,13 @@
  */
 #include "engine/train/trial.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <xxhash.h>
 
-#include "engine/base/rng.h"
 #include "engine/data/data.h"
 
 static double seconds(void)
@@ -18,19 +18,6 @@ static double seconds(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
-
-static void order_samples(struct trial *t)
-{
-	uint32_t n = (uint32_t)dataset_info(t->spec.train)->n;
-
-	if (t->ordered == t->position.epoch + 1)
-		return;
-	if (t->spec.hyper.shuffle)
-		rng_permutation(t->order, n, t->spec.seed, RNG_ORDER, (uint64_t)t->position.epoch);
-	for (uint32_t i = 0; i < n && !t->spec.hyper.shuffle; i++)
-		t->order[i] = i;
-	t->ordered = t->position.epoch + 1;
 }
 
 static int count_right(const struct trial *t, int n)
@@ -42,83 +29,50 @@ static int count_right(const struct trial *t, int n)
 	return right;
 }
 
-/* The first of these trials that goes on: it runs the layers that all of them share. NULL if none does. */
-static struct trial *leader_of(const struct bundle_member *m, int n)
+static bool any_goes_on(const struct bundle_member *m, int n)
 {
 	for (int i = 0; i < n; i++)
 		if (m[i].status == TRIAL_RUNNING)
-			return m[i].trial;
-	return NULL;
+			return true;
+	return false;
 }
 
-/* How many leading nodes are trained by none of them. The last node is always a trial's own. */
-static int common_prefix(const struct bundle_member *m, int n)
-{
-	int prefix = m[0].trial->net.n_nodes - 1;
-
-	for (int i = 0; i < n; i++)
-		if (m[i].trial->net.first_trained < prefix)
-			prefix = m[i].trial->net.first_trained;
-	return prefix > 1 ? prefix : 1;
-}
-
-/* One batch for all that go on. The leader comes last: its own pass may lie over the maps that the others read. */
-static int step_all(struct bundle_member *m, int n, struct trial *leader, int prefix, const uint32_t *index, int now,
-		    struct err *e)
+/* One batch for all that go on. */
+static int step_all(struct bundle_member *m, int n, const uint32_t *index, int now, struct err *e)
 {
 	int rc;
 
 	for (int i = 0; i < n; i++)
 		if (m[i].status == TRIAL_RUNNING)
 			trial_set_rates(m[i].trial, m[i].trial->position.steps);
-	rc = trial_begin_batch(leader, prefix, index, now, e);
-	for (int k = 0; k < n && !rc; k++) {
-		struct bundle_member *x = &m[n - 1 - k]; /* the leader is the first that ran at the epoch's start */
-		struct position *p = &x->trial->position;
+	rc = trial_begin_batch(m[0].trial, index, now, e);
+	for (int i = 0; i < n && !rc; i++) {
+		struct trial *t = m[i].trial;
 		double loss;
 
-		if (x->status != TRIAL_RUNNING)
+		if (m[i].status != TRIAL_RUNNING)
 			continue;
-		trial_finish_batch(x->trial, leader, prefix, index, now, &loss);
-		trial_update(x->trial);
-		p->loss += loss * now;
-		p->right += count_right(x->trial, now);
-		if (trial_diverges(x->trial, loss, p->step)) {
-			x->status = TRIAL_DIVERGED;
-			if (x->trial != leader) /* those of its last step: the leader goes on */
-				net_copy_statistics(&x->trial->net, &leader->net, prefix);
+		trial_finish_batch(t, index, now, &loss);
+		trial_update(t);
+		t->position.loss += loss * now;
+		t->position.right += count_right(t, now);
+		if (trial_diverges(t, loss, t->position.step)) {
+			m[i].status = TRIAL_DIVERGED;
+			trial_leave_trunk(t);
 		}
 	}
 	return rc;
 }
 
-/* The leader has diverged, others go on: the first of them leads from here, and the old one stays as it is. */
-static struct trial *hand_over(struct bundle_member *m, int n, const struct trial *old, int prefix)
+/* Goes on from the current step to the epoch's end or a stop. */
+static int train_steps(struct bundle_member *m, int n, const atomic_bool *stop, struct err *e)
 {
-	struct trial *next = leader_of(m, n);
+	struct trial *first = m[0].trial;
+	const int64_t samples = dataset_info(first->spec.train)->n;
+	const int batch = first->net.batch;
+	const uint32_t *order = trunk_order(first->trunk, first->position.epoch);
 
-	net_give_back(&next->net);
-	net_copy_statistics(&next->net, &old->net, prefix);
-	order_samples(next);
-	for (int i = 0; i < n; i++) {
-		if (m[i].status != TRIAL_RUNNING || m[i].trial == next)
-			continue;
-		net_give_back(&m[i].trial->net);
-		net_borrow(&m[i].trial->net, &next->net, prefix);
-	}
-	return next;
-}
-
-/* Goes on from the current step to the epoch's end or a stop. *lead: who leads, at the end those that go on if any does. */
-static int train_steps(struct bundle_member *m, int n, struct trial **lead, int prefix, const atomic_bool *stop,
-		       struct err *e)
-{
-	const int64_t samples = dataset_info((*lead)->spec.train)->n;
-	const int batch = (*lead)->net.batch;
-	const int64_t first = (*lead)->position.step;
-
-	order_samples(*lead);
-	for (int64_t step = first; step * batch < samples && leader_of(m, n); step++) {
+	for (int64_t step = first->position.step; step * batch < samples && any_goes_on(m, n); step++) {
 		int64_t at = step * batch;
 		int now = samples - at < batch ? (int)(samples - at) : batch;
 		int rc;
@@ -131,19 +85,16 @@ static int train_steps(struct bundle_member *m, int n, struct trial **lead, int 
 		}
 		for (int i = 0; i < n; i++)
 			m[i].trial->position.step += m[i].status == TRIAL_RUNNING;
-		rc = step_all(m, n, *lead, prefix, (*lead)->order + at, now, e);
+		rc = step_all(m, n, order + at, now, e);
 		if (rc)
 			return rc;
-		if (*lead != leader_of(m, n) && leader_of(m, n))
-			*lead = hand_over(m, n, *lead, prefix);
 	}
 	return 0;
 }
 
-static void score(struct trial *t, const struct trial *leader, int now, int64_t at, double *loss, double *acc,
-		  uint8_t *correct)
+static void score(struct trial *t, int now, int64_t at, double *loss, double *acc, uint8_t *correct)
 {
-	cross_entropy(t->sample_loss, t->sample_right, NULL, net_eval_logits_out(&t->net), leader->label, now,
+	cross_entropy(t->sample_loss, t->sample_right, NULL, net_eval_logits_out(&t->net), t->trunk->label, now,
 		      t->net.classes, 0);
 	for (int i = 0; i < now; i++) {
 		*loss += t->sample_loss[i];
@@ -154,55 +105,52 @@ static void score(struct trial *t, const struct trial *leader, int now, int64_t 
 }
 
 /* Loss and accuracy of all that go on, over a whole data set in eval mode; for the validation set also who was right. */
-static int evaluate(struct bundle_member *m, int n, struct trial *leader, int prefix, const struct dataset *d, bool val,
-		    struct err *e)
+static int evaluate(struct bundle_member *m, int n, bool val, struct err *e)
 {
-	const int64_t samples = dataset_info(d)->n;
-	const int batch = leader->net.eval_batch;
+	const struct trial *first = m[0].trial;
+	const int64_t samples = dataset_info(val ? first->spec.val : first->spec.train)->n;
+	const int batch = first->net.eval_batch;
 
 	for (int64_t at = 0; at < samples; at += batch) {
 		int now = samples - at < batch ? (int)(samples - at) : batch;
-
-		int rc = dataset_gather(d, net_eval_input(&leader->net), leader->label, NULL, at, now, NULL, e);
+		int rc = trunk_eval_batch(first->trunk, val, at, now, e);
 
 		if (rc)
 			return rc;
-		net_forward_eval_nodes(&leader->net, 1, prefix, now);
-		for (int k = 0; k < n; k++) {
-			struct bundle_member *x = &m[n - 1 - k];
-			struct epoch_row *row = &x->row;
+		for (int i = 0; i < n; i++) {
+			struct trial *t = m[i].trial;
+			struct epoch_row *row = &m[i].row;
 
-			if (x->status != TRIAL_RUNNING)
+			if (m[i].status != TRIAL_RUNNING)
 				continue;
-			net_forward_eval_nodes(&x->trial->net, prefix, x->trial->net.n_nodes, now);
-			score(x->trial, leader, now, at, val ? &row->val_loss : &row->train_eval_loss,
-			      val ? &row->val_acc : &row->train_eval_acc, val ? x->trial->correct : NULL);
+			net_forward_eval_nodes(&t->net, t->net.first, t->net.n_nodes, now);
+			score(t, now, at, val ? &row->val_loss : &row->train_eval_loss,
+			      val ? &row->val_acc : &row->train_eval_acc, val ? t->correct : NULL);
 		}
 	}
 	return 0;
 }
 
-static int evaluate_both(struct bundle_member *m, int n, struct trial *leader, int prefix, struct err *e)
+static int evaluate_both(struct bundle_member *m, int n, struct err *e)
 {
-	const struct trial_spec *s = &leader->spec;
+	const struct trial_spec *s = &m[0].trial->spec;
 	const double n_train = (double)dataset_info(s->train)->n;
 	const double n_val = (double)dataset_info(s->val)->n;
 	int rc;
 
-	net_fold(&leader->net);
+	trunk_fold(m[0].trial->trunk);
 	for (int i = 0; i < n; i++) {
 		struct bundle_member *x = &m[i];
 
 		if (x->status != TRIAL_RUNNING)
 			continue;
-		if (x->trial != leader)
-			net_fold(&x->trial->net);
+		net_fold(&x->trial->net);
 		memset(x->trial->correct, 0, ((size_t)dataset_info(s->val)->n + 7) / 8);
 		x->row.train_eval_loss = x->row.train_eval_acc = x->row.val_loss = x->row.val_acc = 0;
 	}
-	rc = evaluate(m, n, leader, prefix, s->train, false, e);
+	rc = evaluate(m, n, false, e);
 	if (!rc)
-		rc = evaluate(m, n, leader, prefix, s->val, true, e);
+		rc = evaluate(m, n, true, e);
 	for (int i = 0; i < n; i++) {
 		struct epoch_row *row = &m[i].row;
 
@@ -224,9 +172,9 @@ static double drift(const struct trial *t, int g)
 		const struct param *p = &t->net.param[i];
 		double diff2, norm2;
 
-		if (p->group != g)
+		if (p->group != g || !p->own) /* the trunk's stay where they are */
 			continue;
-		distance_sums(&diff2, &norm2, t->net.w + p->at, t->start + p->at, p->n);
+		distance_sums(&diff2, &norm2, p->w, t->start + p->at, p->n);
 		moved += diff2;
 		norm += norm2;
 	}
@@ -323,31 +271,30 @@ static void end_epoch(struct bundle_member *m)
 		if (!m->rc && diverges(t, &m->row))
 			m->status = TRIAL_DIVERGED;
 	}
-	if (m->status == TRIAL_RUNNING && p->epoch >= t->spec.hyper.warmup)
+	if (m->status == TRIAL_RUNNING && t->spec.hyper.schedule == SCHEDULE_PLATEAU &&
+	    p->epoch >= t->spec.hyper.warmup)
 		plateau_epoch(&p->plateau, &t->spec.hyper, m->row.val_loss);
 	next_epoch(p);
 	if (m->status == TRIAL_RUNNING && p->epoch >= t->spec.hyper.epochs)
 		m->status = TRIAL_COMPLETE;
 }
 
-/* Share of the arithmetic of an epoch that lies below `prefix`: multiply-adds, a backward pass counted as two forward. */
-static double prefix_share(const struct trial *t, int prefix)
+/* Multiply-adds of an epoch, a backward pass counted as two forward: of the trial alone, and of that in its trunk. */
+static void count_macs(const struct trial *t, double *all, double *trunk)
 {
 	const double n_train = (double)dataset_info(t->spec.train)->n;
-	const double n_eval = n_train + (double)dataset_info(t->spec.val)->n;
-	double below = 0;
-	double all = 0;
+	const double n_both = 2 * n_train + (double)dataset_info(t->spec.val)->n;
 
+	*all = *trunk = 0;
 	for (int i = 1; i < t->net.n_nodes; i++) {
 		double macs = net_node_macs(&t->net, i);
 
-		all += macs * (n_train + n_eval);
-		if (i < prefix)
-			below += macs * (n_train + n_eval);
+		*all += macs * n_both;
+		if (i < t->net.first)
+			*trunk += macs * n_both;
 		if (t->net.node[i].needs_grad)
-			all += 2 * macs * n_train;
+			*all += 2 * macs * n_train;
 	}
-	return all > 0 ? below / all : 0;
 }
 
 static void fail_all(struct bundle_member *m, int n, int rc, const struct err *e)
@@ -358,51 +305,61 @@ static void fail_all(struct bundle_member *m, int n, int rc, const struct err *e
 	}
 }
 
-static void share_times(struct bundle_member *m, int n, const struct trial *leader, int prefix, double train_s,
-			double eval_s)
+/* The first of them stands for what is done for all: nothing, if the trunk's maps were made before. */
+static void share_costs(struct bundle_member *m, int n, double train_s, double eval_s)
 {
+	struct trunk *k = m[0].trial->trunk;
+
 	for (int i = 0; i < n; i++) {
+		double trunk;
+
 		m[i].row.train_s = train_s / n;
 		m[i].row.eval_s = eval_s / n;
-		m[i].reused = m[i].trial == leader ? 0 : prefix_share(m[i].trial, prefix);
+		count_macs(m[i].trial, &m[i].macs, &trunk);
+		m[i].macs_reused = i || (k->set && !k->made_set) ? trunk : 0;
 	}
+	k->made_set = false;
+}
+
+static int begin_trunk(struct bundle_member *m, int n, struct err *e)
+{
+	struct trunk *k = m[0].trial->trunk;
+	bool moved;
+	int rc = trunk_begin(k, m[0].trial, &moved, e);
+
+	for (int i = 0; i < n && moved && !rc; i++)
+		net_attach(&m[i].trial->net, &k->net);
+	return rc;
 }
 
 void bundle_epoch(struct bundle_member *m, int n, const atomic_bool *stop)
 {
-	struct trial *leader = m[0].trial;
 	double began = seconds();
 	double trained;
-	int prefix;
 	struct err e;
 	int rc;
 
 	for (int i = 0; i < n; i++) {
+		assert(m[i].trial->trunk == m[0].trial->trunk);
 		m[i].status = TRIAL_RUNNING;
 		m[i].rc = 0;
 		trial_set_rates(m[i].trial, m[i].trial->position.steps);
 	}
-	prefix = common_prefix(m, n);
-	for (int i = 1; i < n; i++)
-		net_borrow(&m[i].trial->net, &leader->net, prefix);
-	rc = train_steps(m, n, &leader, prefix, stop, &e);
-	for (int i = 0; i < n; i++)
-		if (m[i].trial != leader && m[i].status != TRIAL_DIVERGED)
-			net_copy_statistics(&m[i].trial->net, &leader->net, prefix);
+	rc = begin_trunk(m, n, &e);
+	if (!rc)
+		rc = train_steps(m, n, stop, &e);
 	trained = seconds();
 	for (int i = 0; i < n && !rc; i++)
 		if (m[i].status != TRIAL_STOPPED)
 			fill_row(&m[i]);
-	if (!rc && leader_of(m, n))
-		rc = evaluate_both(m, n, leader, prefix, &e);
+	if (!rc && any_goes_on(m, n))
+		rc = evaluate_both(m, n, &e);
 	if (rc)
 		fail_all(m, n, rc, &e);
-	share_times(m, n, leader, prefix, trained - began, seconds() - trained);
-	for (int i = 0; i < n; i++) {
-		net_give_back(&m[i].trial->net);
+	share_costs(m, n, trained - began, seconds() - trained);
+	for (int i = 0; i < n; i++)
 		if (!rc && m[i].status != TRIAL_STOPPED)
 			end_epoch(&m[i]);
-	}
 }
 
 int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *status, const atomic_bool *stop,
@@ -431,6 +388,7 @@ static uint64_t share_hash(const struct trial *t)
 	const struct hyper *h = &t->spec.hyper;
 	const struct dataset_info *train = dataset_info(t->spec.train);
 	const struct dataset_info *val = dataset_info(t->spec.val);
+	const int end = net_trunk_end(&t->net);
 	XXH3_state_t *s = XXH3_createState();
 	uint64_t hash;
 
@@ -442,10 +400,9 @@ static uint64_t share_hash(const struct trial *t)
 	XXH3_64bits_update(s, val->hash, sizeof(val->hash));
 	XXH3_64bits_update(s, &h->batch_size, sizeof(h->batch_size));
 	XXH3_64bits_update(s, &h->shuffle, sizeof(h->shuffle));
-	XXH3_64bits_update(s, &h->dropout, sizeof(h->dropout));
 	XXH3_64bits_update(s, &h->freeze_bn, sizeof(h->freeze_bn));
 	XXH3_64bits_update(s, &h->conv, sizeof(h->conv));
-	XXH3_64bits_update(s, &t->net.first_trained, sizeof(t->net.first_trained));
+	XXH3_64bits_update(s, &end, sizeof(end));
 	hash = XXH3_64bits_digest(s);
 	XXH3_freeState(s);
 	return hash ? hash : 1;
@@ -461,7 +418,7 @@ uint64_t trial_share_key(const struct trial_spec *spec, struct err *e)
 		return 0;
 	}
 	e->code = ERR_NONE;
-	if (!trial_prepare(t, spec, e) && t->net.first_trained > 1)
+	if (!trial_prepare(t, spec, e) && net_trunk_end(&t->net) > 1)
 		hash = share_hash(t);
 	free(t);
 	return hash;

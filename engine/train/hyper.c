@@ -124,6 +124,11 @@ static bool chosen(const struct scope *s, const struct hyper *h)
 	return field_has_word(s->words, word) != 0;
 }
 
+bool hyper_epochs_matter(const struct hyper *h)
+{
+	return h->schedule == SCHEDULE_ONECYCLE || (h->schedule == SCHEDULE_COSINE && !h->T_max);
+}
+
 bool hyper_cycles_momentum(const struct hyper *h)
 {
 	return h->schedule == SCHEDULE_ONECYCLE && h->cycle_momentum && h->optimizer != OPTIM_ADAGRAD &&

@@ -4,8 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/data/data.h"
-
 /* torch.nn.BatchNorm2d refuses to normalise a single value per channel in train mode. */
 static int check_batch(const struct trial *t, int n, struct err *e)
 {
@@ -55,32 +53,25 @@ double trial_momentum(const struct trial *t)
 	return t->optim.momentum;
 }
 
-void trial_finish_batch(struct trial *t, const struct trial *leader, int prefix, const uint32_t *index, int n,
-			double *loss)
+int trial_begin_batch(struct trial *t, const uint32_t *index, int n, struct err *e)
+{
+	int rc = check_batch(t, n, e);
+
+	return rc ? rc : trunk_batch(t->trunk, t->position.epoch, index, n, e);
+}
+
+void trial_finish_batch(struct trial *t, const uint32_t *index, int n, double *loss)
 {
 	struct net *net = &t->net;
 	const struct batch_id id = {.seed = t->spec.seed, .epoch = (uint32_t)t->position.epoch, .sample = index};
 
-	net_forward_nodes(net, prefix, net->n_nodes, n, &id);
-	cross_entropy(t->sample_loss, t->sample_right, net_logits_grad(net), net_logits_out(net), leader->label, n,
+	net_forward_nodes(net, net->first, net->n_nodes, n, &id);
+	cross_entropy(t->sample_loss, t->sample_right, net_logits_grad(net), net_logits_out(net), t->trunk->label, n,
 		      net->classes, (float)t->spec.hyper.label_smoothing);
 	*loss = 0;
 	for (int i = 0; i < n; i++)
 		*loss += t->sample_loss[i] / n;
 	net_backward(net, n);
-}
-
-int trial_begin_batch(struct trial *t, int prefix, const uint32_t *index, int n, struct err *e)
-{
-	const struct batch_id id = {.seed = t->spec.seed, .epoch = (uint32_t)t->position.epoch, .sample = index};
-	const struct augment_draw draw = {t->spec.seed, (uint64_t)t->position.epoch, t->scratch};
-	int rc = check_batch(t, n, e);
-
-	if (!rc)
-		rc = dataset_gather(t->spec.train, net_input(&t->net), t->label, index, 0, n, &draw, e);
-	if (!rc)
-		net_forward_nodes(&t->net, 1, prefix, n, &id);
-	return rc;
 }
 
 /* How long each group's last update was, beside its weights. */
@@ -141,9 +132,9 @@ int trial_gradients(struct trial *t, const uint32_t *index, int n, double *loss,
 	int rc;
 
 	trial_set_rates(t, t->position.steps);
-	rc = trial_begin_batch(t, 1, index, n, e);
+	rc = trial_begin_batch(t, index, n, e);
 	if (!rc)
-		trial_finish_batch(t, t, 1, index, n, loss);
+		trial_finish_batch(t, index, n, loss);
 	return rc;
 }
 

@@ -1,6 +1,7 @@
 /* trial.c - a trial: a net, its optimizer and its place in the run, all in one block (see engine.h, trial.h) */
 #include "engine/train/trial.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,92 +75,141 @@ int trial_prepare(struct trial *t, const struct trial_spec *s, struct err *e)
 	return 0;
 }
 
-static int batch_of(const struct trial *t)
+int trial_batch(const struct trial *t)
 {
 	int64_t n = dataset_info(t->spec.train)->n;
 
 	return n < t->spec.hyper.batch_size ? (int)n : t->spec.hyper.batch_size;
 }
 
-/* Returns the bytes up to the threads' workspaces, which no thread touches before it works. */
+/* Floats of the running statistics that lie in the trunk. */
+static size_t trunk_statistics(const struct net *net)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < net->n_params; i++)
+		if (net->param[i].is_buffer && !net->param[i].own)
+			n += (size_t)net->param[i].n;
+	return n;
+}
+
+/* All but the trunk. Returns the bytes up to the threads' workspaces, which no thread touches before it works. */
 static size_t lay_out(struct trial *t, struct arena *a)
 {
-	const size_t n_train = (size_t)dataset_info(t->spec.train)->n;
 	const size_t n_val = (size_t)dataset_info(t->spec.val)->n;
 	const int runs = optim_runs(&t->spec.hyper);
 	struct net *net = &t->net;
 	size_t most, ours;
 
-	net_place(net, a, batch_of(t));
+	net_place(net, a, trial_batch(t), net_trunk_end(net), net->n_nodes);
 	for (int i = 0; i < OPTIM_MAX_RUNS; i++)
 		t->optim.state[i] = i < runs ? arena_floats(a, net->n_trainable) : NULL;
 	t->optim.piece = arena_take(a, (size_t)optim_pieces(net) * sizeof(*t->optim.piece));
 	t->start = arena_floats(a, net->n_trainable);
-	t->order = arena_take(a, n_train * sizeof(*t->order));
 	most = (size_t)(net->batch > net->eval_batch ? net->batch : net->eval_batch);
-	t->label = arena_take(a, most * sizeof(*t->label));
 	t->sample_loss = arena_take(a, most * sizeof(*t->sample_loss));
 	t->sample_right = arena_take(a, most);
-	t->scratch = arena_take(a, dataset_scratch(t->spec.train));
 	t->correct = arena_take(a, (n_val + 7) / 8);
+	t->left = arena_floats(a, trunk_statistics(net));
 	ours = a->used;
 	net_place_crew(net, a, t->spec.threads > 1 ? t->spec.threads : 1);
 	return ours;
 }
 
+int trial_load(struct net *net, const struct trial *t, struct err *e)
+{
+	net_init_random(net, t->spec.seed);
+	if (!t->spec.weights)
+		return 0;
+	return net_load(net, t->spec.weights, t->model.head_keep ? NULL : model_head(t->model.arch), e);
+}
+
+void trial_leave_trunk(struct trial *t)
+{
+	float *at = t->left;
+
+	for (int i = 0; i < t->net.n_params; i++) {
+		struct param *p = &t->net.param[i];
+
+		if (!p->is_buffer || p->own)
+			continue;
+		memcpy(at, p->w, (size_t)p->n * sizeof(float));
+		p->w = at;
+		at += p->n;
+	}
+}
+
 static int load_start(struct trial *t, struct err *e)
 {
-	int rc = 0;
+	int rc = trial_load(&t->net, t, e);
 
-	net_init_random(&t->net, t->spec.seed);
-	if (t->spec.weights)
-		rc = net_load(&t->net, t->spec.weights, t->model.head_keep ? NULL : model_head(t->model.arch), e);
 	memcpy(t->start, t->net.w, t->net.n_trainable * sizeof(float));
 	optim_start(&t->optim, t->net.n_trainable);
 	return rc;
 }
 
-int trial_new(struct trial **out, const struct trial_spec *spec, struct err *e)
+static int place(struct trial *t, struct err *e)
+{
+	struct arena a = {0};
+	size_t ours = lay_out(t, &a);
+
+	t->block = a.base = arena_block(a.used);
+	if (!a.base)
+		return err_set(e, ERR_NOMEM, "out of memory: a trial needs %zu bytes", a.used);
+	memset(a.base, 0, ours);
+	a.used = 0;
+	lay_out(t, &a);
+	net_attach(&t->net, &t->trunk->net);
+	return load_start(t, e);
+}
+
+/* with: a trial whose trunk is to be this one's too; NULL: it gets its own. */
+static int make(struct trial **out, const struct trial_spec *spec, struct trial *with, struct err *e)
 {
 	struct trial *t = calloc(1, sizeof(*t));
-	struct arena a = {0};
-	size_t ours;
 	int rc;
 
 	*out = NULL;
 	if (!t)
 		return err_set(e, ERR_NOMEM, "out of memory: a trial needs %zu bytes", sizeof(*t));
 	rc = trial_prepare(t, spec, e);
-	if (rc)
-		goto failed;
-	ours = lay_out(t, &a);
-	t->block = a.base = arena_block(a.used);
-	if (!a.base) {
-		rc = err_set(e, ERR_NOMEM, "out of memory: a trial needs %zu bytes", a.used);
-		goto failed;
+	if (!rc && with) {
+		assert(net_trunk_end(&t->net) == with->net.first);
+		t->trunk = with->trunk;
+		t->trunk->users++;
+	} else if (!rc) {
+		rc = trunk_new(&t->trunk, t, e);
 	}
-	memset(a.base, 0, ours);
-	a.used = 0;
-	lay_out(t, &a);
-	rc = load_start(t, e);
+	if (!rc)
+		rc = place(t, e);
 	if (rc)
-		goto failed;
-	*out = t;
-	return 0;
-failed:
-	trial_free(t);
+		trial_free(t);
+	else
+		*out = t;
 	return rc;
 }
 
 void trial_set_team(struct trial *t, struct team *team)
 {
 	net_set_team(&t->net, team);
+	net_set_team(&t->trunk->net, team);
+}
+
+int trial_new(struct trial **out, const struct trial_spec *spec, struct err *e)
+{
+	return make(out, spec, NULL, e);
+}
+
+int trial_new_sharing(struct trial **out, const struct trial_spec *spec, struct trial *with, struct err *e)
+{
+	return make(out, spec, with, e);
 }
 
 void trial_free(struct trial *t)
 {
 	if (!t)
 		return;
+	trunk_leave(t->trunk);
 	free(t->block);
 	free(t);
 }
@@ -181,11 +231,21 @@ static struct trial *measured(const struct trial_spec *spec, struct arena *a, st
 	return t;
 }
 
-size_t trial_bytes(const struct trial_spec *spec, struct err *e)
+size_t trial_bytes_sharing(const struct trial_spec *spec, struct err *e)
 {
 	struct arena a = {0};
 	struct trial *t = measured(spec, &a, e);
 	size_t bytes = t ? a.used + sizeof(*t) : 0;
+
+	free(t);
+	return bytes;
+}
+
+size_t trial_bytes(const struct trial_spec *spec, struct err *e)
+{
+	struct arena a = {0};
+	struct trial *t = measured(spec, &a, e);
+	size_t bytes = t ? trunk_bytes(t) + a.used + sizeof(*t) : 0;
 
 	free(t);
 	return bytes;
@@ -196,6 +256,16 @@ size_t trial_checkpoint_bytes(const struct trial_spec *spec, struct err *e)
 	struct arena a = {0};
 	struct trial *t = measured(spec, &a, e);
 	size_t bytes = t ? trial_state_bytes(t) : 0;
+
+	free(t);
+	return bytes;
+}
+
+size_t trial_features_bytes(const struct trial_spec *spec)
+{
+	struct trial *t = calloc(1, sizeof(*t));
+	struct err ignored;
+	size_t bytes = t && !trial_prepare(t, spec, &ignored) ? trunk_features_bytes(t) : 0;
 
 	free(t);
 	return bytes;
@@ -246,7 +316,7 @@ void trial_weights_hash(const struct trial *t, char out[TRIAL_WEIGHTS_HASH])
 		const struct param *p = &t->net.param[i];
 
 		XXH3_64bits_update(s, p->name, strlen(p->name));
-		XXH3_64bits_update(s, t->net.w + p->at, (size_t)p->n * sizeof(float));
+		XXH3_64bits_update(s, p->w, (size_t)p->n * sizeof(float));
 	}
 	snprintf(out, TRIAL_WEIGHTS_HASH, "%016llx", s ? (unsigned long long)XXH3_64bits_digest(s) : 0ull);
 	XXH3_freeState(s);
@@ -254,57 +324,139 @@ void trial_weights_hash(const struct trial *t, char out[TRIAL_WEIGHTS_HASH])
 
 /* ---- state ---- */
 
-#define STATE_MAGIC 0x33657461745370ull
+#define STATE_MAGIC 0x34657461745370ull
 
+enum kept { KEPT_NOT, KEPT_VALUES, KEPT_ALL };
+
+/* kept[]: what of each tensor follows, in the net's order. The bits of who was right come last. */
 struct state_head {
-	uint64_t magic, floats;
+	uint64_t magic, bytes;
+	int64_t n_params, runs;
 	struct position position;
 	struct optim_group group[ENGINE_MAX_GROUPS];
+	uint8_t kept[NET_MAX_TENSORS];
 };
 
-/* Weights and buffers first, then the optimizer's runs: copied piece by piece. */
-static size_t state_floats(const struct trial *t)
+/* Frozen tensors of the trunk stay as they started, so that only its running statistics are part of the state. */
+static enum kept keeps(const struct trial *t, int i)
 {
-	return t->net.n_weights + (size_t)optim_runs(&t->spec.hyper) * t->net.n_trainable;
+	const struct param *p = &t->net.param[i];
+
+	if (p->is_buffer)
+		return KEPT_VALUES;
+	return p->own ? KEPT_ALL : KEPT_NOT;
+}
+
+static size_t kept_floats(int64_t n, int kept, int64_t runs)
+{
+	return kept == KEPT_NOT ? 0 : (size_t)n * (size_t)(kept == KEPT_ALL ? 1 + runs : 1);
+}
+
+static size_t correct_bytes(const struct trial *t)
+{
+	return ((size_t)dataset_info(t->spec.val)->n + 7) / 8;
 }
 
 size_t trial_state_bytes(const struct trial *t)
 {
-	return sizeof(struct state_head) + state_floats(t) * sizeof(float);
+	size_t floats = 0;
+
+	for (int i = 0; i < t->net.n_params; i++)
+		floats += kept_floats(t->net.param[i].n, keeps(t, i), optim_runs(&t->spec.hyper));
+	return sizeof(struct state_head) + floats * sizeof(float) + correct_bytes(t);
+}
+
+static char *put(char *at, const float *values, int64_t n)
+{
+	memcpy(at, values, (size_t)n * sizeof(float));
+	return at + (size_t)n * sizeof(float);
 }
 
 void trial_get_state(const struct trial *t, void *block)
 {
-	struct state_head head = {STATE_MAGIC, state_floats(t), t->position, {{0}}};
-	char *at = block;
+	const int runs = optim_runs(&t->spec.hyper);
+	struct state_head head = {.magic = STATE_MAGIC,
+				  .bytes = trial_state_bytes(t),
+				  .n_params = t->net.n_params,
+				  .runs = runs,
+				  .position = t->position};
+	char *at = (char *)block + sizeof(head);
 
 	memcpy(head.group, t->optim.group, sizeof(head.group));
-	memcpy(at, &head, sizeof(head));
-	at += sizeof(head);
-	memcpy(at, t->net.w, t->net.n_weights * sizeof(float));
-	at += t->net.n_weights * sizeof(float);
-	for (int i = 0; i < optim_runs(&t->spec.hyper); i++, at += t->net.n_trainable * sizeof(float))
-		memcpy(at, t->optim.state[i], t->net.n_trainable * sizeof(float));
+	for (int i = 0; i < t->net.n_params; i++) {
+		const struct param *p = &t->net.param[i];
+
+		head.kept[i] = (uint8_t)keeps(t, i);
+		if (head.kept[i] == KEPT_NOT)
+			continue;
+		at = put(at, p->w, p->n);
+		for (int r = 0; r < runs && head.kept[i] == KEPT_ALL; r++)
+			at = put(at, t->optim.state[r] + p->at, p->n);
+	}
+	memcpy(at, t->correct, correct_bytes(t));
+	memcpy(block, &head, sizeof(head));
+}
+
+/* Does the block hold what its head says, and could this trial have left it? */
+static bool fits(const struct trial *t, const struct state_head *head, size_t bytes)
+{
+	size_t floats = 0;
+
+	if (head->magic != STATE_MAGIC || head->bytes != bytes || head->n_params != t->net.n_params ||
+	    head->runs != optim_runs(&t->spec.hyper) || head->position.epoch < 0 || head->position.step < 0 ||
+	    head->position.epoch > t->spec.hyper.epochs)
+		return false;
+	for (int i = 0; i < t->net.n_params; i++) {
+		if (head->kept[i] > KEPT_ALL || (t->net.param[i].is_buffer && head->kept[i] != KEPT_VALUES))
+			return false;
+		floats += kept_floats(t->net.param[i].n, head->kept[i], head->runs);
+	}
+	return bytes == sizeof(*head) + floats * sizeof(float) + correct_bytes(t);
+}
+
+static void take_tensor(struct trial *t, int i, enum kept kept, const float *at)
+{
+	struct param *p = &t->net.param[i];
+
+	if (kept == KEPT_NOT || keeps(t, i) == KEPT_NOT)
+		return;
+	memcpy(p->w, at, (size_t)p->n * sizeof(float));
+	for (int r = 0; r < optim_runs(&t->spec.hyper) && kept == KEPT_ALL; r++)
+		memcpy(t->optim.state[r] + p->at, at + (size_t)(r + 1) * (size_t)p->n, (size_t)p->n * sizeof(float));
 }
 
 int trial_set_state(struct trial *t, const void *block, size_t bytes, struct err *e)
 {
+	const struct plateau own = t->position.plateau;
 	struct state_head head;
-	const char *at = block;
+	const float *at = (const float *)(const void *)((const char *)block + sizeof(head));
 
-	if (bytes != trial_state_bytes(t))
+	if (bytes < sizeof(head))
 		return err_set(e, ERR_DATA, "checkpoint of %zu bytes; this trial's has %zu", bytes,
 			       trial_state_bytes(t));
-	memcpy(&head, at, sizeof(head));
-	if (head.magic != STATE_MAGIC || head.floats != state_floats(t) || head.position.epoch < 0 ||
-	    head.position.step < 0 || head.position.epoch > t->spec.hyper.epochs)
+	memcpy(&head, block, sizeof(head));
+	if (!fits(t, &head, bytes))
 		return err_set(e, ERR_DATA, "checkpoint does not belong to this trial");
 	t->position = head.position;
+	if (t->spec.hyper.schedule != SCHEDULE_PLATEAU) /* another trial's rates, where it was another's state */
+		t->position.plateau = own;
 	memcpy(t->optim.group, head.group, sizeof(head.group));
-	at += sizeof(head);
-	memcpy(t->net.w, at, t->net.n_weights * sizeof(float));
-	at += t->net.n_weights * sizeof(float);
-	for (int i = 0; i < optim_runs(&t->spec.hyper); i++, at += t->net.n_trainable * sizeof(float))
-		memcpy(t->optim.state[i], at, t->net.n_trainable * sizeof(float));
+	for (int i = 0; i < t->net.n_params; i++) {
+		take_tensor(t, i, head.kept[i], at);
+		at += kept_floats(t->net.param[i].n, head.kept[i], head.runs);
+	}
+	memcpy(t->correct, at, correct_bytes(t));
 	return 0;
+}
+
+int trial_state_position(const void *block, size_t bytes, int *epochs, int64_t *step)
+{
+	struct state_head head;
+
+	if (bytes < sizeof(head))
+		return -1;
+	memcpy(&head, block, sizeof(head));
+	*epochs = (int)head.position.epoch;
+	*step = head.position.step;
+	return head.magic == STATE_MAGIC ? 0 : -1;
 }

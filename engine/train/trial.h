@@ -7,6 +7,7 @@
 #include "engine/train/optim.h"
 #include "engine/train/schedule.h"
 #include "engine/train/train.h"
+#include "engine/train/trunk.h"
 
 /* Where a run stands between two steps. Part of the state block: fixed-width members only. */
 struct position {
@@ -30,14 +31,12 @@ struct trial {
 	struct position position;
 	double lr[ENGINE_MAX_GROUPS];    /* each group's own, before schedules; 0: never trained */
 	bool trained[ENGINE_MAX_GROUPS]; /* now */
-	float *start;                    /* trainable tensors as they began, for drift */
-	uint32_t *order;                 /* this epoch's order of the training samples */
-	int64_t ordered;                 /* for which epoch (+1) order stands; 0: none */
-	int32_t *label;                  /* of a batch */
+	struct trunk *trunk;             /* the layers that it never trains, and its batches; may be others' too */
+	float *start;                    /* own trainable tensors as they began, for drift */
 	double *sample_loss;
 	uint8_t *sample_right;
 	struct divergence divergence;
-	void *scratch;    /* for augmentation */
+	float *left; /* the trunk's running statistics as they were when it diverged */
 	uint8_t *correct; /* one bit a validation sample */
 	void *block;
 };
@@ -47,14 +46,16 @@ int trial_prepare(struct trial *t, const struct trial_spec *s, struct err *e);
 
 /* The groups that are trained in that step of the run, and their rates (step.c). */
 void trial_set_rates(struct trial *t, int64_t step);
-/* A batch and the layers below node `prefix`, in train mode; ERR_DATA if BatchNorm cannot normalise so few values. */
-int trial_begin_batch(struct trial *t, int prefix, const uint32_t *index, int n, struct err *e);
-/*
- * What the batch costs beyond the layers that `leader` has run for it: forward from `prefix` on, loss (the mean before any
- * update), gradients. A trial on its own leads itself.
- */
-void trial_finish_batch(struct trial *t, const struct trial *leader, int prefix, const uint32_t *index, int n,
-			double *loss);
+/* Images of a training batch: batch_size, or all that there are. */
+int trial_batch(const struct trial *t);
+/* Start values of the own tensors of a net like the trial's. */
+int trial_load(struct net *net, const struct trial *t, struct err *e);
+/* A batch in the trial's trunk, in train mode; ERR_DATA if BatchNorm cannot normalise so few values. */
+int trial_begin_batch(struct trial *t, const uint32_t *index, int n, struct err *e);
+/* The rest of what the batch costs: forward from the trunk on, loss (the mean before any update), gradients. */
+void trial_finish_batch(struct trial *t, const uint32_t *index, int n, double *loss);
+/* It has diverged: keeps the trunk's running statistics as they are, while others go on. */
+void trial_leave_trunk(struct trial *t);
 /* One optimizer step with the gradients of trial_finish_batch(). */
 void trial_update(struct trial *t);
 /* Is this loss out of bounds? Then it is written down, for trial_divergence(), with the step (0: an evaluation). */

@@ -308,11 +308,31 @@ static int open_directory(struct store *st, struct plan *p, const struct options
 
 static int together(const struct options *o, const struct plan *p, int workers)
 {
-	size_t fit = p->trial_bytes ? machine_memory() / 2 / p->trial_bytes / (size_t)workers : MOST_TOGETHER;
+	size_t room = machine_memory() / 2 / (size_t)workers;
+	size_t fit = MOST_TOGETHER;
 
-	if (o->no_share || fit < 1)
+	if (p->sharing_bytes)
+		fit = room > p->trial_bytes ? 1 + (room - p->trial_bytes) / p->sharing_bytes : 1;
+	if (o->no_share)
 		return 1;
 	return fit < MOST_TOGETHER ? (int)fit : MOST_TOGETHER;
+}
+
+/* Most of the free memory that kept features, and states that trials start from, may take: this part of it each. */
+#define MEMORY_SHARE 8
+
+static void tell_longer(const struct plan *p)
+{
+	if (p->n_extended)
+		fprintf(stderr, "gapsweep: %d trial%s from the end of %s\n", p->n_extended,
+			p->n_extended > 1 ? "s go on" : " goes on",
+			p->n_extended > 1 ? "shorter runs that were kept" : "a shorter run that was kept");
+	if (p->n_anew)
+		fprintf(stderr,
+			"gapsweep: %d trial%s anew although a shorter run was kept: with this schedule the rates of "
+			"its "
+			"first epochs depend on how many there are\n",
+			p->n_anew, p->n_anew > 1 ? "s start" : " starts");
 }
 
 static int run_trials(const struct plan *p, const struct store *st, const struct options *o, int workers,
@@ -320,11 +340,12 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 {
 	struct sweep sw = {.dir = st->dir, .n = p->n_todo, .no_report = o->no_report};
 	const struct runner_listener l = {&sw, on_started, on_epoch, on_finished, on_gave_up};
-	const struct runner_options ro = {.workers = workers,
-					  .most_together = together(o, p, workers),
-					  .checkpoint_s = o->checkpoint_s,
-					  .checkpoint_epochs = o->checkpoint_epochs,
-					  .watch = &watch};
+	struct runner_options ro = {.workers = workers,
+				    .most_together = together(o, p, workers),
+				    .stage_bytes = machine_memory() / MEMORY_SHARE,
+				    .checkpoint_s = o->checkpoint_s,
+				    .checkpoint_epochs = o->checkpoint_epochs,
+				    .watch = &watch};
 	struct room room;
 	int rc;
 
@@ -340,9 +361,15 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 			p->study->name, p->n_todo, p->n_todo > 1 ? "s" : "", p->n_finished, workers, st->dir);
 	room_look(&room, p, st->dir, workers, ro.most_together, !o->no_report);
 	room_warn(stderr, &room, st->dir);
+	if (ro.most_together > 1)
+		tell_longer(p);
+	rc = o->no_share ? 0 : features_new(&ro.features, machine_memory() / MEMORY_SHARE, e);
+	if (rc)
+		return rc;
 	progress_init(&sw.progress, p, o->quiet, o->json);
 	rc = runner_run(p, st, &ro, &stop, &l, result, e);
 	progress_end(&sw.progress);
+	features_free(ro.features);
 	return rc;
 }
 

@@ -272,6 +272,17 @@ static int read_report(struct load *l, void *obj, const struct node *key, const 
 	return load_map(l, value, key->text, of_report, COUNT(of_report), obj);
 }
 
+static int read_keep(struct load *l, void *obj, const struct node *key, const struct node *value)
+{
+	char shown[NODE_SHOWN];
+
+	(void)obj, (void)key;
+	if (value->kind != NODE_SCALAR || (strcmp(value->text, "final") && strcmp(value->text, "none")))
+		return node_error(value, l->e, "keep is %s; expected final or none", node_shown(value, shown));
+	l->s->keep_final = !strcmp(value->text, "final");
+	return 0;
+}
+
 /* ---- the top level ---- */
 
 /* In the order in which they need each other: a default metric goal from its name, seeds before their count. */
@@ -287,6 +298,7 @@ static const struct rule rules[] = {
 	{"exclude", load_exclude, false},
 	{"baseline", read_baseline, false},
 	{"report", read_report, false},
+	{"keep", read_keep, false},
 	/* read apart, before and after these */
 	{"model", ignore, true},
 	{"groups", ignore, false},

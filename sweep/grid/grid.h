@@ -67,7 +67,8 @@ struct study {
 	double at_train_acc;          /* `report: {at_train_acc}`: gaps are also told where train_eval_acc is this */
 	int n_constraints;
 	struct constraint *constraint;
-	int n_seeds; /* `repeats`, or the length of `seeds` */
+	bool keep_final; /* `keep: final`: a finished trial's last state stays on disk */
+	int n_seeds;     /* `repeats`, or the length of `seeds` */
 	uint64_t *seed;
 	int n_cells;
 	struct cell *cell; /* duplicates removed, in grid order: unions in file order, last axis fastest */
@@ -109,6 +110,13 @@ struct key_context {
 };
 void trial_key(char key[TRIAL_KEY_MAX], const struct study *s, const struct setting *set, uint64_t seed,
 	       const struct key_context *kc);
+/*
+ * The same of a trial's first epochs: equal for two trials (or of a trial and another's end) where all is equal that these
+ * look at, so that their states after them are the same. Groups that are frozen so far count as rate 0; `epochs` does not
+ * count where the schedule does not look at it: then it is the number in the key of a trial that ends there.
+ */
+uint64_t trial_stage_key(const struct study *s, const struct setting *set, uint64_t seed, const struct key_context *kc,
+			 int epochs);
 void trial_key_text(FILE *out, const struct study *s, const struct setting *set, uint64_t seed,
 		    const struct key_context *kc);
 

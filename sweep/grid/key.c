@@ -129,6 +129,44 @@ static void put_trial(const struct sink *k, const struct study *s, const struct 
 	put_hyper(k, &set->hyper);
 }
 
+/* ---- stages ---- */
+
+/* What of a setting its first epochs look at: groups that stay frozen in them count as frozen for good. */
+static void first_epochs(struct setting *stage, const struct study *s, const struct setting *set, int epochs)
+{
+	bool thaws = false;
+
+	*stage = *set;
+	for (int g = 0; g < s->n_groups; g++) {
+		int thaw = hyper_thaw_epoch(&set->hyper, g, s->n_groups);
+
+		if (set->group_lr[g] > 0 && thaw >= epochs)
+			stage->group_lr[g] = stage->group_weight_decay[g] = 0;
+		thaws = thaws || (stage->group_lr[g] > 0 && thaw > 0);
+	}
+	if (!thaws)
+		stage->hyper.freeze_epochs = stage->hyper.unfreeze_every = 0;
+	if (!hyper_epochs_matter(&set->hyper))
+		stage->hyper.epochs = epochs;
+}
+
+uint64_t trial_stage_key(const struct study *s, const struct setting *set, uint64_t seed, const struct key_context *kc,
+			 int epochs)
+{
+	struct setting stage;
+	XXH3_state_t state;
+	const struct sink k = {.hash = &state};
+
+	first_epochs(&stage, s, set, epochs);
+	XXH3_64bits_reset(&state);
+	put_trial(&k, s, &stage, seed, kc);
+	if (stage.hyper.epochs != epochs) /* no trial by itself: the schedule goes on to another end */
+		say(&k, "until %d\n", epochs);
+	return XXH3_64bits_digest(&state);
+}
+
+/* ---- a trial ---- */
+
 void trial_key_text(FILE *out, const struct study *s, const struct setting *set, uint64_t seed,
 		    const struct key_context *kc)
 {

@@ -390,6 +390,10 @@ static void add_sections(json_t *p)
 						"minimum", 0, "minItems", 1, "uniqueItems", 1),
 				      "instead of repeats"));
 	json_object_set_new(p, "report", report_schema());
+	json_object_set_new(
+		p, "keep",
+		described(json_pack("{s[ss]ss}", "enum", "none", "final", "default", "none"),
+			  "final: each trial's last state stays on disk, so that more epochs go on from it"));
 	json_object_set_new(p, "parameters", parameters_schema());
 	json_object_set_new(p, "linked", ref("linked"));
 	json_object_set_new(p, "exclude",

@@ -101,6 +101,11 @@ static int measure(struct plan *p, struct err *e)
 			p->trial_bytes = bytes;
 		if (state_bytes > p->state_bytes)
 			p->state_bytes = state_bytes;
+		if (!trial_share_key(&ts, e))
+			continue;
+		bytes = trial_bytes_sharing(&ts, e);
+		if (bytes > p->sharing_bytes)
+			p->sharing_bytes = bytes;
 	}
 	return 0;
 }
@@ -179,6 +184,86 @@ void plan_release(struct plan *p)
 	*p = (struct plan){0};
 }
 
+/* ---- longer runs ---- */
+
+static void key_of(char out[TRIAL_KEY_MAX], uint64_t key)
+{
+	snprintf(out, TRIAL_KEY_MAX, "%016llx", (unsigned long long)key);
+}
+
+/* The longest kept run that this trial's first epochs are; epochs[]: n_epochs lengths that are kept, ascending. */
+static void find_shorter(struct plan *p, int trial, const struct store_final *list, int n, const int *epochs,
+			 int n_epochs)
+{
+	const struct setting *set = &plan_cell(p, trial)->setting;
+	struct plan_trial *t = &p->trial[trial];
+	bool matters = hyper_epochs_matter(&set->hyper);
+
+	for (int i = n_epochs - 1; i >= 0 && !t->from_epochs; i--) {
+		const struct store_final *f;
+
+		if (epochs[i] >= set->hyper.epochs)
+			continue;
+		if (matters) {
+			struct setting shorter = *set;
+
+			shorter.hyper.epochs = epochs[i];
+			trial_key(t->from, p->study, &shorter, plan_seed(p, trial), &p->src.keys);
+		} else {
+			key_of(t->from, trial_stage_key(p->study, set, plan_seed(p, trial), &p->src.keys, epochs[i]));
+		}
+		f = store_find_final(list, n, t->from);
+		if (!f || f->epochs != epochs[i])
+			continue;
+		if (matters) {
+			p->n_anew++;
+			return;
+		}
+		t->from_epochs = epochs[i];
+		p->n_extended++;
+	}
+}
+
+/* The different lengths in a list, ascending; returns how many. epochs: room for n. */
+static int lengths(int *epochs, const struct store_final *list, int n)
+{
+	int count = 0;
+
+	for (int i = 0; i < n; i++) {
+		int at = count;
+
+		while (at && epochs[at - 1] > list[i].epochs)
+			at--;
+		if (at && epochs[at - 1] == list[i].epochs)
+			continue;
+		memmove(epochs + at + 1, epochs + at, (size_t)(count - at) * sizeof(*epochs));
+		epochs[at] = list[i].epochs;
+		count++;
+	}
+	return count;
+}
+
+static int find_all_shorter(struct plan *p, const struct store *st, struct err *e)
+{
+	struct store_final *list;
+	int *epochs;
+	int n;
+	int n_epochs;
+	int rc = store_finals(st, &list, &n, e);
+
+	p->n_extended = p->n_anew = 0;
+	epochs = calloc((size_t)n + 1, sizeof(*epochs));
+	if (!rc && !epochs)
+		rc = err_set(e, ERR_NOMEM, "out of memory");
+	n_epochs = rc ? 0 : lengths(epochs, list, n);
+	for (int i = 0; i < p->n_todo && n_epochs; i++)
+		if (p->trial[p->todo[i]].state == STATE_WAITING)
+			find_shorter(p, p->todo[i], list, n, epochs, n_epochs);
+	free(epochs);
+	free(list);
+	return rc;
+}
+
 int plan_look(struct plan *p, const struct store *st, const bool *wanted, int *damaged, struct err *e)
 {
 	*damaged = 0;
@@ -196,7 +281,7 @@ int plan_look(struct plan *p, const struct store *st, const bool *wanted, int *d
 			end.state == STATE_COMPLETE || end.state == STATE_PRUNED || end.state == STATE_DIVERGED;
 	}
 	order_todo(p, wanted);
-	return 0;
+	return find_all_shorter(p, st, e);
 }
 
 /* "7" or "3-9" at *list; moves *list behind it and its comma. */

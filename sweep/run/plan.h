@@ -20,9 +20,11 @@ void sources_release(struct sources *src);
 
 struct plan_trial {
 	char key[TRIAL_KEY_MAX];
-	bool twin;              /* a trial before it has the same key: it never runs itself */
-	bool damaged;           /* its files, as plan_look() found them */
-	enum trial_state state; /* as plan_look() found it; WAITING before */
+	bool twin;       /* a trial before it has the same key: it never runs itself */
+	int from_epochs; /* it may go on from the end of a shorter run, kept on disk, of so many epochs; 0: none ... */
+	char from[TRIAL_KEY_MAX]; /* ... that is this one */
+	bool damaged;             /* its files, as plan_look() found them */
+	enum trial_state state;   /* as plan_look() found it; WAITING before */
 };
 
 struct plan {
@@ -32,9 +34,12 @@ struct plan {
 	struct plan_trial *trial;
 	int n_todo; /* trials to run, in launch order; all before plan_look() */
 	int *todo;
-	int n_finished;     /* COMPLETE, PRUNED or DIVERGED */
-	size_t trial_bytes; /* memory that the largest trial allocates (of a sample of cells if they are many) ... */
-	size_t state_bytes; /* ... and the largest checkpoint */
+	int n_extended;       /* of todo: go on from the end of a shorter run ... */
+	int n_anew;           /* ... or could, if their schedule did not depend on the number of epochs */
+	int n_finished;       /* COMPLETE, PRUNED or DIVERGED */
+	size_t trial_bytes;   /* memory that the largest trial allocates (of a sample of cells if they are many) ... */
+	size_t sharing_bytes; /* ... and one that shares its frozen layers, beside the first; 0: none shares */
+	size_t state_bytes;   /* the largest checkpoint */
 };
 
 /* Opens data and weights, checks a sample of cells against the engine, computes all keys. s must outlive the plan. */

@@ -9,16 +9,13 @@
 #include "sweep/run/clock.h"
 #include "sweep/run/fault.h"
 #include "sweep/run/sched.h"
+#include "sweep/run/share.h"
+#include "sweep/run/stages.h"
 
 /* A crash costs at most this much of a trial, beside the epoch under way, unless asked otherwise. */
 #define CHECKPOINT_EVERY_S 60.0
 /* Two reasons are one if so many words are the same: figures and names come behind. */
 #define CAUSE_WORDS 3
-
-/* Trials number first .. first + n - 1 of the launch order: they share frozen layers and run in step. */
-struct bundle {
-	int first, n;
-};
 
 struct run;
 
@@ -29,10 +26,11 @@ struct runner {
 	struct runner_result *result;
 	const struct runner_options *o;
 	const struct watch *watch;
-	int *order; /* trials, bundle by bundle */
-	struct bundle *bundle;
-	struct run **run; /* a worker's bundle, from job() to done() */
-	int threads;      /* in all */
+	struct share share;
+	struct stages *stages; /* NULL: nothing is shared */
+	int first;             /* bundle that job() number 0 is */
+	struct run **run;      /* a worker's bundle, from job() to done() */
+	int threads;           /* in all */
 	atomic_bool *stop;
 	atomic_bool no_more;    /* what runs ends, nothing else begins */
 	_Atomic double epoch_s; /* the longest so far */
@@ -49,10 +47,14 @@ struct run {
 	struct trial_log log;
 	int number;
 	double began_s;
-	void *block; /* room for a checkpoint, made when first needed */
+	void *state; /* where it goes on from, until it has a trial; NULL: its start */
+	size_t state_bytes;
+	bool from_stage; /* that state is the stages', not its own */
+	void *block;     /* room for a checkpoint, made when first needed */
 	double checkpointed_s;
 	int checkpointed; /* epochs that stood then */
 	struct trial_end end;
+	bool waits;            /* it is ready, and has no trial yet */
 	struct epoch_row last; /* epoch 0: none */
 	int store_rc;          /* the run directory failed ... */
 	struct err store_err;  /* ... and why */
@@ -91,26 +93,82 @@ static bool checkpoint_due(const struct run *run)
 	return clock_s() - run->checkpointed_s > every_s;
 }
 
-/* Opens the trial's log where its checkpoint stands, or at the start; *state is the checkpoint's block or NULL. */
-static int begin_log(struct run *run, void **state, size_t *bytes, int *epochs, struct err *e)
+static bool shares(const struct run *run)
 {
-	const struct plan *p = run->r->plan;
-	const char *key = p->trial[run->number].key;
-	int rc = store_load_checkpoint(run->r->store, key, state, bytes, epochs, e);
+	return run->r->stages != NULL;
+}
 
-	if (!rc)
-		rc = store_trial_begin(&run->log, run->r->store, p->study, key, *epochs, e);
+static void drop_state(struct run *run)
+{
+	if (run->from_stage)
+		stages_taken(run->r->stages, run->number);
+	else
+		free(run->state);
+	run->state = NULL;
+	run->from_stage = false;
+}
+
+/* The rows and the state of the trial of that key, after so many epochs. */
+static int adopt(struct run *run, const char *key, int epochs, struct err *e)
+{
+	int rc = store_trial_adopt(&run->log, run->r->plan->study, key, epochs, e);
+
+	if (!rc && run->log.epochs_done == epochs) {
+		run->end.epochs_reused = epochs;
+		snprintf(run->end.reused_from, sizeof(run->end.reused_from), "%s", key);
+	} else {
+		drop_state(run);
+	}
 	return rc;
 }
 
-/* A checkpoint that the engine does not take (another build's), or whose rows are gone, is as good as none. */
-static int resume(struct run *run, const void *state, size_t bytes, int epochs, struct err *e)
+/* A trial that begins does so where another one was or ended, if it can. */
+static int begin_from_other(struct run *run, struct err *e)
 {
 	const struct plan *p = run->r->plan;
-	struct err refused;
+	const struct plan_trial *t = &p->trial[run->number];
+	const struct fork *f = &run->r->share.fork[run->number];
+	int epochs = t->from_epochs;
+	int rc;
 
-	if (!state || (run->log.epochs_done == epochs && !trial_set_state(run->trial, state, bytes, &refused)))
+	if (f->parent >= 0) {
+		run->state = (void *)stages_take(run->r->stages, run->number, &run->state_bytes);
+		run->from_stage = true;
+		if (run->state)
+			return adopt(run, p->trial[f->parent].key, f->epochs, e);
+		drop_state(run);
+	}
+	if (!t->from_epochs)
 		return 0;
+	rc = store_load_final(run->r->store, t->from, &run->state, &run->state_bytes, &epochs, e);
+	return rc || !run->state ? rc : adopt(run, t->from, epochs, e);
+}
+
+/* Opens the trial's log where it goes on: at its checkpoint, in another's tracks, or at the start. */
+static int begin_log(struct run *run, struct err *e)
+{
+	const struct plan *p = run->r->plan;
+	const char *key = p->trial[run->number].key;
+	int epochs = 0;
+	int rc = store_load_checkpoint(run->r->store, key, &run->state, &run->state_bytes, &epochs, e);
+
+	if (!rc)
+		rc = store_trial_begin(&run->log, run->r->store, p->study, key, epochs, e);
+	if (!rc && run->state && run->log.epochs_done != epochs) /* its rows are gone */
+		drop_state(run);
+	if (!rc && !run->state && shares(run))
+		rc = begin_from_other(run, e);
+	return rc;
+}
+
+/* A state that the engine does not take (another build's) is as good as none: the log starts anew. */
+static int start_anew(struct run *run, struct err *e)
+{
+	const struct plan *p = run->r->plan;
+
+	drop_state(run);
+	run->end.epochs_reused = 0;
+	*run->end.reused_from = 0;
 	store_trial_close(&run->log);
 	return store_trial_begin(&run->log, run->r->store, p->study, p->trial[run->number].key, 0, e);
 }
@@ -188,8 +246,6 @@ static int publish(struct run *run, struct err *e)
 	end->epochs = run->log.epochs_done;
 	end->attempt = run->log.attempt;
 	end->wall_s = clock_s() - run->began_s;
-	if (has_bits)
-		trial_weights_hash(run->trial, end->weights);
 	clock_utc(end->ended);
 	return store_trial_finish(&run->log, end, has_bits ? trial_correct(run->trial) : NULL,
 				  dataset_info(run->r->plan->src.val)->n, e);
@@ -207,34 +263,84 @@ static bool given_up(struct run *run, const struct suspect *s)
 	return true;
 }
 
-/* Opens its log and makes it ready to go on; it has no trial then if it failed. An error is the store's. */
+/* Opens its log. An error is the store's. */
 static int make_ready(struct run *run, struct err *e)
 {
 	const struct suspect *suspect = watch_suspect(run->r->watch, run->r->plan->trial[run->number].key);
-	struct trial_spec spec;
-	struct err why;
-	void *state = NULL;
-	size_t bytes = 0;
-	int epochs = 0;
-	int rc = begin_log(run, &state, &bytes, &epochs, e);
+	int rc = begin_log(run, e);
 
 	if (!rc && suspect)
 		rc = store_trial_note_death(&run->log, suspect->reason, e);
-	if (!rc && !given_up(run, suspect)) {
+	if (!rc && !given_up(run, suspect))
 		fault_trial(run->log.key);
-		plan_spec(&spec, run->r->plan, run->number);
-		spec.threads = run->r->threads;
-		if (trial_new(&run->trial, &spec, &why)) {
-			fail_trial(run, &why);
-		} else {
-			trial_set_team(run->trial, run->team);
-			rc = resume(run, state, bytes, epochs, e);
-		}
-	}
-	free(state);
 	run->checkpointed_s = clock_s();
 	run->checkpointed = run->log.epochs_done;
 	return rc;
+}
+
+/*
+ * Makes its trial, on the layers of one that it shares with (or NULL), and puts it where its state says. It has none if it
+ * failed, or - its state was refused - does not stand where `with` does. An error is the store's.
+ */
+static int make_trial(struct run *run, struct run *with, struct err *e)
+{
+	struct trial_spec spec;
+	struct err why;
+	int rc;
+
+	plan_spec(&spec, run->r->plan, run->number);
+	spec.features = run->r->o->features;
+	spec.threads = run->r->threads;
+	rc = with ? trial_new_sharing(&run->trial, &spec, with->trial, &why) : trial_new(&run->trial, &spec, &why);
+	if (rc) {
+		fail_trial(run, &why);
+		return 0;
+	}
+	trial_set_team(run->trial, run->team);
+	if (!run->state)
+		return 0;
+	rc = 0;
+	if (trial_set_state(run->trial, run->state, run->state_bytes, &why)) {
+		rc = start_anew(run, e);
+		if (with) {
+			trial_free(run->trial);
+			run->trial = NULL;
+		}
+	}
+	drop_state(run);
+	return rc;
+}
+
+/* Its state, for those that start from here. */
+static void leave_stage(struct run *run)
+{
+	size_t bytes = trial_state_bytes(run->trial);
+	void *block = malloc(bytes);
+
+	if (block)
+		trial_get_state(run->trial, block);
+	stages_leave(run->r->stages, run->number, run->log.epochs_done, block, bytes);
+}
+
+/* The state at the end stays on disk if the grid says so. */
+static int keep_final(struct run *run, struct err *e)
+{
+	size_t bytes = trial_state_bytes(run->trial);
+	int rc;
+
+	if (!run->block)
+		run->block = malloc(bytes);
+	if (!run->block)
+		return err_set(e, ERR_NOMEM, "out of memory for the final state (%zu bytes)", bytes);
+	trial_get_state(run->trial, run->block);
+	rc = store_trial_keep(&run->log, run->block, bytes, e);
+	return rc;
+}
+
+static int complete(struct run *run, int rc, struct err *e)
+{
+	run->end.state = STATE_COMPLETE;
+	return rc || !run->r->plan->study->keep_final ? rc : keep_final(run, e);
 }
 
 /* What one epoch in the bundle means for one of its trials. */
@@ -249,11 +355,15 @@ static int after_epoch(struct run *run, const struct bundle_member *m, struct er
 	}
 	if (m->status == TRIAL_STOPPED)
 		return checkpoint(run, e);
+	end->macs += m->macs;
+	end->macs_reused += m->macs_reused;
 	rc = store_row(run, &m->row, e);
+	if (!rc && shares(run) && stages_wanted(run->r->stages, run->number, run->log.epochs_done))
+		leave_stage(run);
 	if (!rc && m->status == TRIAL_RUNNING && checkpoint_due(run))
 		rc = checkpoint(run, e);
 	if (m->status == TRIAL_COMPLETE)
-		end->state = STATE_COMPLETE;
+		rc = complete(run, rc, e);
 	if (m->status == TRIAL_DIVERGED)
 		tell_divergence(run);
 	return rc;
@@ -261,6 +371,11 @@ static int after_epoch(struct run *run, const struct bundle_member *m, struct er
 
 static void release(struct run *run)
 {
+	drop_state(run);
+	if (shares(run)) {
+		stages_taken(run->r->stages, run->number);
+		stages_end(run->r->stages, run->number);
+	}
 	store_trial_close(&run->log);
 	trial_free(run->trial);
 	free(run->block);
@@ -283,25 +398,43 @@ static void leave(struct run *run, int rc, const struct err *e)
 	atomic_store(run->r->stop, true); /* a full disk does not get better with the next trial */
 }
 
-/* Those of the n that still run and stand where the first of them does, after a resume. Returns how many. */
-static int in_step(struct run **member, struct run *run, int n)
+static bool same_position(const struct run *run, const struct trial *t)
+{
+	int64_t step, own_step = 0;
+	int epochs, own_epochs = 0;
+
+	trial_position(t, &epochs, &step);
+	if (run->state && trial_state_position(run->state, run->state_bytes, &own_epochs, &own_step))
+		return false;
+	return epochs == own_epochs && step == own_step;
+}
+
+/* It begins where it ends: another trial went all the way. */
+static bool is_whole(const struct run *run)
+{
+	return run->log.epochs_done >= plan_cell(run->r->plan, run->number)->setting.hyper.epochs;
+}
+
+/* The first of the n that waits, and those that stand where it does: they become trials and members. Returns how many. */
+static int begin_together(struct run **member, struct run *run, int n)
 {
 	int count = 0;
-	int64_t first_step = 0;
-	int first_epochs = 0;
 
 	for (int i = 0; i < n; i++) {
-		int64_t step;
-		int epochs;
+		struct err e;
+		int rc;
 
-		if (!run[i].trial)
+		if (!run[i].waits || (count && !same_position(&run[i], member[0]->trial)))
 			continue;
-		trial_position(run[i].trial, &epochs, &step);
-		if (!count) {
-			first_epochs = epochs;
-			first_step = step;
-		}
-		if (epochs == first_epochs && step == first_step)
+		rc = make_trial(&run[i], count ? member[0] : NULL, &e);
+		if (!rc && !run[i].trial && run[i].end.state == STATE_RUNNING)
+			continue; /* for another round */
+		run[i].waits = false;
+		if (!rc && run[i].trial && is_whole(&run[i]))
+			rc = complete(&run[i], 0, &e);
+		if (rc || run[i].end.state != STATE_RUNNING)
+			leave(&run[i], rc, &e);
+		else
 			member[count++] = &run[i];
 	}
 	return count;
@@ -334,6 +467,14 @@ static void train(struct run **member, struct bundle_member *m, int n)
 	}
 }
 
+static bool any_waits(const struct run *run, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (run[i].waits)
+			return true;
+	return false;
+}
+
 static void run_bundle(struct run *run, int n)
 {
 	struct run **member = calloc((size_t)n, sizeof(*member));
@@ -348,13 +489,16 @@ static void run_bundle(struct run *run, int n)
 			rc = make_ready(&run[i], &e);
 		else
 			rc = err_set(&e, ERR_NOMEM, "out of memory for a bundle of %d trials", n);
-		if (rc || !run[i].trial)
+		run[i].waits = !rc && run[i].end.state == STATE_RUNNING;
+		if (!run[i].waits)
 			leave(&run[i], rc, &e);
 	}
-	while (member && m && (together = in_step(member, run, n))) {
+	while (member && m && any_waits(run, n)) {
+		together = begin_together(member, run, n);
 		for (int i = 0; i < together; i++)
 			member[i]->end.together = together;
-		train(member, m, together);
+		if (together)
+			train(member, m, together);
 	}
 	free(member);
 	free(m);
@@ -378,23 +522,33 @@ static void begin(struct run *run, struct runner *r, int number, int worker, str
 	gethostname(run->end.host, sizeof(run->end.host) - 1);
 	clock_utc(run->end.started);
 	watch_say(r->watch, "begin %s", r->plan->trial[number].key);
+	if (r->stages)
+		stages_begin(r->stages, number);
 	if (r->listener->started)
 		r->listener->started(r->listener->ctx, number);
+}
+
+/* Nobody need wait for what is not begun. */
+static void not_begun(struct runner *r, const struct bundle *b)
+{
+	for (int k = 0; r->stages && k < b->n; k++)
+		stages_end(r->stages, r->share.order[b->first + k]);
 }
 
 static void job(void *ctx, int i, int worker, struct team *team)
 {
 	struct runner *r = ctx;
-	const struct bundle *b = &r->bundle[i];
+	const struct bundle *b = &r->share.bundle[r->first + i];
 
 	r->run[worker] = NULL;
-	if (atomic_load(&r->no_more) || too_late(r))
+	if (!atomic_load(&r->no_more) && !too_late(r))
+		r->run[worker] = calloc((size_t)b->n, sizeof(**r->run));
+	if (!r->run[worker]) { /* as if it had not been claimed: the same command goes on with it */
+		not_begun(r, b);
 		return;
-	r->run[worker] = calloc((size_t)b->n, sizeof(**r->run));
-	if (!r->run[worker])
-		return; /* as if it had not been claimed: the same command goes on with it */
+	}
 	for (int k = 0; k < b->n; k++)
-		begin(&r->run[worker][k], r, r->order[b->first + k], worker, team);
+		begin(&r->run[worker][k], r, r->share.order[b->first + k], worker, team);
 	run_bundle(r->run[worker], b->n);
 }
 
@@ -463,14 +617,14 @@ static void done(void *ctx, int i, int worker)
 {
 	struct runner *r = ctx;
 
-	for (int k = 0; r->run[worker] && k < r->bundle[i].n; k++)
+	for (int k = 0; r->run[worker] && k < r->share.bundle[r->first + i].n; k++)
 		conclude(&r->run[worker][k]);
 	free(r->run[worker]);
 	r->run[worker] = NULL;
 }
 
 /* The trials to run in launch order, sorted by what is known of them; returns how many of them must run alone, first. */
-static int order_launch(struct runner *r, int *n)
+static int order_launch(struct runner *r, int *order, int *n)
 {
 	const struct plan *p = r->plan;
 	int alone = 0;
@@ -486,55 +640,12 @@ static int order_launch(struct runner *r, int *n)
 			if (f && !pass)
 				count_failure(r, p->todo[i], f->reason);
 			if (!f && by_itself == !pass)
-				r->order[(*n)++] = p->todo[i];
+				order[(*n)++] = p->todo[i];
 		}
 		if (!pass)
 			alone = *n;
 	}
 	return alone;
-}
-
-/* Moves the trials behind number `at` of the order that share with it up to it; at most `most` stay together. */
-static int gather_bundle(int *order, uint64_t *share, int at, int n, int most)
-{
-	int end = at + 1;
-
-	for (int i = end; share[at] && i < n && end - at < most; i++) {
-		int trial = order[i];
-
-		if (share[i] != share[at])
-			continue;
-		memmove(order + end + 1, order + end, (size_t)(i - end) * sizeof(*order));
-		memmove(share + end + 1, share + end, (size_t)(i - end) * sizeof(*share));
-		order[end] = trial;
-		share[end++] = share[at];
-	}
-	return end - at;
-}
-
-/* Bundles of the trials from `alone` on, in launch order of their first ones; those before are bundles of their own. */
-static int make_bundles(struct runner *r, uint64_t *share, int alone, int n, int most)
-{
-	int bundles = 0;
-
-	for (int at = 0; at < n; bundles++) {
-		struct bundle *b = &r->bundle[bundles];
-
-		*b = (struct bundle){at, at < alone ? 1 : gather_bundle(r->order, share, at, n, most)};
-		at += b->n;
-	}
-	return bundles;
-}
-
-static void share_keys(const struct runner *r, uint64_t *share, int n)
-{
-	for (int i = 0; i < n && r->o->most_together > 1; i++) {
-		struct trial_spec spec;
-		struct err bad; /* a bad spec shares nothing, and fails when it runs */
-
-		plan_spec(&spec, r->plan, r->order[i]);
-		share[i] = trial_share_key(&spec, &bad);
-	}
 }
 
 static void run_jobs(struct runner *r, int n, int workers)
@@ -548,48 +659,44 @@ static void run_jobs(struct runner *r, int n, int workers)
 				  .stop = r->stop});
 }
 
-static void launch(struct runner *r, uint64_t *share, int workers)
+static void launch(struct runner *r, int workers)
 {
-	int most = r->o->most_together;
-	int n;
-	int alone = order_launch(r, &n);
-	int bundles;
+	const int alone = r->share.n_alone;
 
-	share_keys(r, share, n);
-	do { /* no worker without a bundle for the sake of large ones */
-		bundles = make_bundles(r, share, alone, n, most);
-		most /= 2;
-	} while (bundles < workers && most > 0);
 	watch_say(r->watch, "workers %d", workers);
 	run_jobs(r, alone, 1);
-	r->bundle += alone;
-	run_jobs(r, bundles - alone, workers);
-	r->bundle -= alone;
+	r->first = alone;
+	run_jobs(r, r->share.n_bundles - alone, workers);
 }
 
 int runner_run(const struct plan *p, const struct store *st, const struct runner_options *o, atomic_bool *stop,
 	       const struct runner_listener *l, struct runner_result *result, struct err *e)
 {
 	static const struct watch nobody = {.fd = -1};
-	struct runner r = {
-		.plan = p, .store = st, .listener = l, .result = result, .o = o, .stop = stop, .e = e, .rc = 0};
+	struct runner r = {.plan = p, .store = st, .listener = l, .result = result, .o = o, .stop = stop, .e = e};
 	int workers = o->workers < 1 ? 1 : o->workers;
-	uint64_t *share = calloc((size_t)p->n_todo + 1, sizeof(*share));
+	int *order = calloc((size_t)p->n_todo + 1, sizeof(*order));
+	int n;
 
 	*result = (struct runner_result){0};
 	r.threads = o->threads > workers ? o->threads : workers;
 	r.watch = o->watch ? o->watch : &nobody;
 	r.streak = r.watch->streak;
-	r.order = calloc((size_t)p->n_todo + 1, sizeof(*r.order));
-	r.bundle = calloc((size_t)p->n_todo + 1, sizeof(*r.bundle));
 	r.run = calloc((size_t)workers, sizeof(*r.run));
-	if (share && r.order && r.bundle && r.run)
-		launch(&r, share, workers);
-	else
+	if (order && r.run) {
+		int alone = order_launch(&r, order, &n);
+
+		r.rc = share_init(&r.share, p, order, n, alone, o->most_together, workers, e);
+	} else {
 		r.rc = err_set(e, ERR_NOMEM, "out of memory");
-	free(share);
-	free(r.order);
-	free(r.bundle);
+	}
+	if (!r.rc && o->most_together > 1)
+		r.rc = stages_new(&r.stages, &r.share, p, o->stage_bytes, e);
+	if (!r.rc)
+		launch(&r, workers);
+	stages_free(r.stages);
+	share_release(&r.share);
+	free(order);
 	free(r.run);
 	return r.rc;
 }

@@ -23,7 +23,9 @@ struct runner_listener {
 struct runner_options {
 	int workers;               /* bundles at a time */
 	int threads;               /* in all; 0: as many as workers */
-	int most_together;         /* trials that may share frozen layers in one bundle; 1 or less: none do */
+	int most_together;         /* trials that may share frozen layers in one bundle; 1 or less: nothing is shared */
+	struct features *features; /* NULL: none are kept */
+	size_t stage_bytes;        /* memory for states that trials start from */
 	double checkpoint_s;       /* a checkpoint at the end of an epoch, so long after the last one; 0: 60 s ... */
 	int checkpoint_epochs;     /* ... or, if not 0, after so many epochs */
 	const struct watch *watch; /* NULL: no supervisor */

@@ -404,6 +404,8 @@ static int clear_result(const struct store *st, const char *key, struct err *e)
 	if (end.state == STATE_COMPLETE || end.state == STATE_DIVERGED || end.state == STATE_PRUNED)
 		return err_set(e, ERR_CANTCREAT, "%s/trials/%s: has ended already", st->dir, key);
 	rc = remove_file(st, key, "result.json", e);
+	if (!rc)
+		rc = remove_file(st, key, "final", e);
 	return rc ? rc : remove_file(st, key, "correct.bits", e);
 }
 
@@ -580,7 +582,8 @@ static int seal_rows(struct trial_log *log, uint64_t *hash, size_t *n, struct er
 	return 0;
 }
 
-int store_trial_checkpoint(struct trial_log *log, const void *block, size_t bytes, struct err *e)
+/* Atomic, checksummed, behind the rows that it belongs to. */
+static int write_state(struct trial_log *log, const char *name, const void *block, size_t bytes, struct err *e)
 {
 	struct checkpoint_head head = {
 		.magic = CHECKPOINT_MAGIC, .version = CHECKPOINT_VERSION, .epochs = log->epochs_done, .bytes = bytes};
@@ -590,7 +593,7 @@ int store_trial_checkpoint(struct trial_log *log, const void *block, size_t byte
 	int rc = seal_rows(log, &head.rows_hash, &rows_bytes, e);
 
 	if (!rc)
-		rc = trial_path(log->store, path, log->key, "checkpoint", e);
+		rc = trial_path(log->store, path, log->key, name, e);
 	if (rc)
 		return rc;
 	head.rows_bytes = rows_bytes;
@@ -602,6 +605,32 @@ int store_trial_checkpoint(struct trial_log *log, const void *block, size_t byte
 	memcpy(file + sizeof(head), block, bytes);
 	rc = file_replace(path, file, sizeof(head) + bytes, e);
 	free(file);
+	return rc;
+}
+
+int store_trial_checkpoint(struct trial_log *log, const void *block, size_t bytes, struct err *e)
+{
+	return write_state(log, "checkpoint", block, bytes, e);
+}
+
+int store_trial_keep(struct trial_log *log, const void *block, size_t bytes, struct err *e)
+{
+	return write_state(log, "final", block, bytes, e);
+}
+
+int store_trial_adopt(struct trial_log *log, const struct study *s, const char *from, int epochs, struct err *e)
+{
+	size_t n = 0;
+	char *rows = store_read_rows(log->store, s, from, epochs, &n);
+	int rc = 0;
+
+	if (!rows || log->epochs_done)
+		log->epochs_done = 0;
+	else if (io_write_all(log->fd, rows, n))
+		rc = trial_failed_io(log, "epochs.csv", e);
+	else
+		log->epochs_done = epochs;
+	free(rows);
 	return rc;
 }
 

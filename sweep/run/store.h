@@ -10,6 +10,7 @@
  *   DIR/trials/KEY/result.json       exists <=> the trial ended; first writer wins
  *   DIR/trials/KEY/checkpoint        only while unfinished
  *   DIR/trials/KEY/correct.bits      one bit a validation sample, with result.json
+ *   DIR/trials/KEY/final             `keep: final`: the state at the end, as a checkpoint
  *
  * The tables, charts and report.html beside them are derived (sweep/report/) and may be deleted at any time.
  * results/README.md describes the format for people.
@@ -93,6 +94,19 @@ int store_trial_checkpoint(struct trial_log *log, const void *block, size_t byte
 int store_load_checkpoint(const struct store *st, const char *key, void **block, size_t *bytes, int *epochs,
 			  struct err *e);
 
+/* The same under another name, to stay behind the result: a longer run may go on from it. */
+int store_trial_keep(struct trial_log *log, const void *block, size_t bytes, struct err *e);
+int store_load_final(const struct store *st, const char *key, void **block, size_t *bytes, int *epochs, struct err *e);
+struct store_final {
+	char key[TRIAL_KEY_MAX];
+	int epochs;
+};
+/* All that are kept, sorted by key; *list is malloc'ed. */
+int store_finals(const struct store *st, struct store_final **list, int *n, struct err *e);
+const struct store_final *store_find_final(const struct store_final *list, int n, const char *key);
+/* Copies the first rows of another trial's epochs.csv into the empty one of this; none (epochs_done 0) if they are gone. */
+int store_trial_adopt(struct trial_log *log, const struct study *s, const char *from, int epochs, struct err *e);
+
 struct trial_end {
 	enum trial_state state;         /* COMPLETE, DIVERGED, FAIL, PRUNED */
 	int epochs;                     /* rows in epochs.csv */
@@ -103,6 +117,10 @@ struct trial_end {
 	int attempt, worker;         /* attempt counts from 1 */
 	int together; /* trials that ran in step and shared frozen layers, this one included; 1: alone; 0: not told */
 	char weights[17]; /* trial_weights_hash() at the end; "" if FAIL, or of a version that kept none */
+	/* This process's share too: what was computed for this trial alone or first, and what another had done. */
+	double macs, macs_reused;        /* multiply-adds, a backward pass counted as two forward */
+	int epochs_reused;               /* first epochs, which are another trial's ... */
+	char reused_from[TRIAL_KEY_MAX]; /* ... of this key; "": none */
 	/* DIVERGED only (see struct divergence); result.json has them too. */
 	int diverged_epoch;
 	int64_t diverged_step;

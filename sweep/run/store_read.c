@@ -1,14 +1,18 @@
 /* store_read.c - the reading half of store.h */
 #include "sweep/run/store.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "engine/base/file.h"
+#include "engine/base/io.h"
 #include "sweep/run/epochs.h"
 #include "sweep/run/records.h"
 #include "sweep/run/store_file.h"
@@ -293,8 +297,8 @@ static bool checkpoint_sound(const char *file, size_t n, struct checkpoint_head 
 	       head->hash == checkpoint_hash(head, file + sizeof(*head));
 }
 
-int store_load_checkpoint(const struct store *st, const char *key, void **block, size_t *bytes, int *epochs,
-			  struct err *e)
+static int load_state(const struct store *st, const char *key, const char *name, void **block, size_t *bytes,
+		      int *epochs, struct err *e)
 {
 	struct checkpoint_head head;
 	char path[4096];
@@ -305,7 +309,7 @@ int store_load_checkpoint(const struct store *st, const char *key, void **block,
 	*block = NULL;
 	*bytes = 0;
 	*epochs = 0;
-	rc = trial_path(st, path, key, "checkpoint", e);
+	rc = trial_path(st, path, key, name, e);
 	if (!rc)
 		rc = file_read_maybe(&file, &n, path, SIZE_MAX / 4, e);
 	if (rc || !file)
@@ -318,4 +322,78 @@ int store_load_checkpoint(const struct store *st, const char *key, void **block,
 		free(file);
 	}
 	return 0;
+}
+
+int store_load_checkpoint(const struct store *st, const char *key, void **block, size_t *bytes, int *epochs,
+			  struct err *e)
+{
+	return load_state(st, key, "checkpoint", block, bytes, epochs, e);
+}
+
+int store_load_final(const struct store *st, const char *key, void **block, size_t *bytes, int *epochs, struct err *e)
+{
+	return load_state(st, key, "final", block, bytes, epochs, e);
+}
+
+/* The head alone: whether the rest is sound shows when it is loaded. */
+static bool read_head(const char *path, struct checkpoint_head *head)
+{
+	int fd = io->open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	bool ok = fd >= 0 && io->pread(fd, head, sizeof(*head), 0) == (ssize_t)sizeof(*head) &&
+		  !memcmp(head->magic, CHECKPOINT_MAGIC, sizeof(head->magic)) && head->version == CHECKPOINT_VERSION;
+
+	if (fd >= 0)
+		io->close(fd);
+	return ok;
+}
+
+static int by_final_key(const void *a, const void *b)
+{
+	return strcmp(((const struct store_final *)a)->key, ((const struct store_final *)b)->key);
+}
+
+int store_finals(const struct store *st, struct store_final **list, int *n, struct err *e)
+{
+	struct dirent *entry;
+	char path[4096];
+	size_t room = 0;
+	DIR *d;
+	int rc = store_path(st, path, sizeof(path), "trials", e);
+
+	*list = NULL;
+	*n = 0;
+	if (rc)
+		return rc;
+	d = opendir(path);
+	while (d && !rc && (entry = readdir(d))) {
+		struct checkpoint_head head;
+
+		if (strlen(entry->d_name) != TRIAL_KEY_MAX - 1 || trial_path(st, path, entry->d_name, "final", e) ||
+		    !read_head(path, &head))
+			continue;
+		if ((size_t)*n == room) {
+			struct store_final *more = realloc(*list, (room = 2 * room + 16) * sizeof(**list));
+
+			if (!more) {
+				rc = err_set(e, ERR_NOMEM, "out of memory");
+				break;
+			}
+			*list = more;
+		}
+		(*list)[*n].epochs = head.epochs;
+		memcpy((*list)[(*n)++].key, entry->d_name, TRIAL_KEY_MAX);
+	}
+	if (d)
+		closedir(d);
+	if (*list)
+		qsort(*list, (size_t)*n, sizeof(**list), by_final_key);
+	return rc;
+}
+
+const struct store_final *store_find_final(const struct store_final *list, int n, const char *key)
+{
+	struct store_final want = {0};
+
+	snprintf(want.key, sizeof(want.key), "%s", key);
+	return n ? bsearch(&want, list, (size_t)n, sizeof(*list), by_final_key) : NULL;
 }

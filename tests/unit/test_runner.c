@@ -66,6 +66,26 @@ void trial_set_team(struct trial *t, struct team *team)
 	assert_true(t && team);
 }
 
+int trial_new_sharing(struct trial **t, const struct trial_spec *spec, struct trial *with, struct err *e)
+{
+	assert_non_null(with);
+	return trial_new(t, spec, e);
+}
+
+size_t trial_bytes_sharing(const struct trial_spec *spec, struct err *e)
+{
+	return trial_bytes(spec, e);
+}
+
+int trial_state_position(const void *block, size_t bytes, int *epochs, int64_t *step)
+{
+	if (bytes != sizeof(*epochs))
+		return -1;
+	memcpy(epochs, block, bytes);
+	*step = 0;
+	return 0;
+}
+
 void trial_free(struct trial *t)
 {
 	if (t)
