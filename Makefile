@@ -63,7 +63,7 @@ PKG_TSAN  := clang libclang-rt-14-dev libomp-14-dev
 PKG_LINT  := clang-format cppcheck
 
 .DEFAULT_GOAL := help
-.PHONY: test-faults faults soak fuzz fuzz-targets coverage covered memcheck opt-levels help all demo test check sanitized bench bench-peers asan ubsan tsan fmt lint layers install clean deps deps-test data
+.PHONY: test-faults faults soak fuzz fuzz-targets coverage covered memcheck opt-levels help all demo test check sanitized bench bench-peers bench-sweep asan ubsan tsan fmt lint layers install clean deps deps-test data
 .SECONDARY:
 
 help:                ## this list
@@ -208,6 +208,10 @@ bench: $(B)/tests/bench/bench_kernels $(B)/tests/bench/bench_net ## GFLOP/s of t
 bench-peers: gapsweep $(B)/tests/bench/bench_net ## training and evaluation against PyTorch on this machine (asks, then installs it)
 	@tests/need.sh --ask python3-torch python3-numpy
 	@/usr/bin/python3 tests/bench/peers.py ./gapsweep $(B)/tests/bench/bench_net $(ONLY:%=--only %)
+
+bench-sweep: gapsweep ## what sharing is worth: whole sweeps against one trial, against --no-share, against PyTorch
+	@tests/need.sh python3-torch python3-numpy
+	@/usr/bin/python3 tests/bench/bench_sweep.py ./gapsweep $(ONLY:%=--only %)
 
 layers:              ## includes that run against the arrows of docs/architecture.md
 	@! grep -rn '#include "sweep/' engine

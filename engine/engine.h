@@ -261,7 +261,7 @@ struct trial_spec {
 	double group_weight_decay[ENGINE_MAX_GROUPS]; /* NAN: hyper.weight_decay */
 	uint64_t seed;                                /* new tensors' start values, order of samples, dropout */
 	int threads; /* most that will ever work on it at once (trial_set_team()): memory, never bits; 0: 1 */
-	struct features *features;                    /* NULL: frozen layers are run in every epoch */
+	struct features *features; /* NULL: frozen layers are run in every epoch */
 };
 
 /*
@@ -352,6 +352,14 @@ uint64_t trial_share_key(const struct trial_spec *spec, struct err *e);
 int trial_new_sharing(struct trial **t, const struct trial_spec *spec, struct trial *with, struct err *e);
 /* Bytes that trial_new_sharing() would allocate; 0 and e filled in on a bad spec. */
 size_t trial_bytes_sharing(const struct trial_spec *spec, struct err *e);
+
+/*
+ * Multiply-adds of epochs first .. end-1 (from 0) of a trial on its own, a backward pass counted as two forward, and of
+ * those in the frozen layers that it may share. *features: what decides the set of them that is kept (struct features); 0
+ * if none is. ERR_CONFIG or ERR_DATA on a bad spec.
+ */
+int trial_macs(const struct trial_spec *spec, int first, int end, double *all, double *frozen, uint64_t *features,
+	       struct err *e);
 
 struct bundle_member {
 	struct trial *trial;  /* the caller's */

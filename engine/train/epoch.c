@@ -423,3 +423,36 @@ uint64_t trial_share_key(const struct trial_spec *spec, struct err *e)
 	free(t);
 	return hash;
 }
+
+int trial_macs(const struct trial_spec *spec, int first, int end, double *all, double *frozen, uint64_t *features,
+	       struct err *e)
+{
+	struct trial *t = calloc(1, sizeof(*t));
+	int rc = t ? trial_prepare(t, spec, e) : err_set(e, ERR_NOMEM, "out of memory");
+
+	*all = *frozen = 0;
+	*features = 0;
+	if (!rc) {
+		t->net.first = net_trunk_end(&t->net);
+		*features = trunk_features_key(t);
+	}
+	for (int epoch = first, next; epoch < end && !rc; epoch = next) {
+		bool trained[ENGINE_MAX_GROUPS] = {false};
+		double whole, trunk;
+
+		next = end; /* what is trained changes where a group thaws */
+		for (int g = 0; g < spec->n_groups; g++) {
+			int thaw = hyper_thaw_epoch(&t->spec.hyper, g, spec->n_groups);
+
+			trained[g] = t->lr[g] > 0 && epoch >= thaw;
+			if (epoch < thaw && thaw < next)
+				next = thaw;
+		}
+		net_set_trained(&t->net, trained);
+		count_macs(t, &whole, &trunk);
+		*all += whole * (next - epoch);
+		*frozen += trunk * (next - epoch);
+	}
+	free(t);
+	return rc;
+}

@@ -36,7 +36,7 @@ struct trial {
 	double *sample_loss;
 	uint8_t *sample_right;
 	struct divergence divergence;
-	float *left; /* the trunk's running statistics as they were when it diverged */
+	float *left;      /* the trunk's running statistics as they were when it diverged */
 	uint8_t *correct; /* one bit a validation sample */
 	void *block;
 };

@@ -43,6 +43,7 @@ static void set_up(struct trunk *k, const struct trial *t, bool filled)
 		.users = 1, .train = s->train, .val = s->val, .seed = s->seed, .shuffle = s->hyper.shuffle != 0};
 	copy_net(&k->net, t);
 	k->net.filled = filled;
+	k->net.batch = trial_batch(t);
 	k->net.end = t->net.first ? t->net.first : net_trunk_end(&t->net); /* placed: as it was then */
 }
 
@@ -192,6 +193,20 @@ size_t trunk_features_bytes(const struct trial *t)
 		features_sizes(k, sizes);
 	free(k);
 	return (sizes[0] + sizes[1] + sizes[2]) * sizeof(float);
+}
+
+uint64_t trunk_features_key(const struct trial *t)
+{
+	struct trunk *k = malloc(sizeof(*k));
+	uint64_t key = 0;
+
+	if (!k)
+		return 0;
+	set_up(k, t, false);
+	if (always_the_same(k))
+		key = features_key(k, t);
+	free(k);
+	return key;
 }
 
 /* ---- making one ---- */

@@ -40,6 +40,7 @@ int trunk_begin(struct trunk *k, const struct trial *t, bool *moved, struct err 
 /* Bytes that trunk_new() allocates, but for features; and those. */
 size_t trunk_bytes(const struct trial *t);
 size_t trunk_features_bytes(const struct trial *t);
+uint64_t trunk_features_key(const struct trial *t); /* 0: none are kept */
 
 /* The training samples' order in that epoch. */
 const uint32_t *trunk_order(struct trunk *k, int64_t epoch);

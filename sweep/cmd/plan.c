@@ -12,6 +12,7 @@
 #include "sweep/run/change.h"
 #include "sweep/run/room.h"
 #include "sweep/run/sched.h"
+#include "sweep/run/share.h"
 
 static const char help[] =
 	"Usage: gapsweep plan [OPTIONS] GRID.yaml\n\n"
@@ -154,6 +155,43 @@ static void print_counts(const struct plan *p, const struct room *room, const ch
 	       count_state(p, STATE_RUNNING), count_state(p, STATE_FAIL), p->n_todo);
 }
 
+static void print_shared(const struct plan *p, const struct share_sum *sum)
+{
+	const char *what = "shared";
+	char bytes[NUM_MAX];
+
+	if (sum->bundles) {
+		printf("%-12s %d trials run their frozen layers together, in %d bundle%s\n", what, sum->in_bundles,
+		       sum->bundles, sum->bundles > 1 ? "s" : "");
+		what = "";
+	}
+	if (sum->feature_sets) {
+		printf("%-12s frozen layers that are the same in every epoch are computed once: %d set%s, %s\n", what,
+		       sum->feature_sets, sum->feature_sets > 1 ? "s" : "",
+		       num_bytes(bytes, (double)sum->feature_bytes));
+		what = "";
+	}
+	if (sum->forks) {
+		printf("%-12s %d trial%s behind first epochs that another one runs too\n", what, sum->forks,
+		       sum->forks > 1 ? "s begin" : " begins");
+		what = "";
+	}
+	if (sum->extended) {
+		printf("%-12s %d trial%s from the end of %s\n", what, sum->extended,
+		       sum->extended > 1 ? "s go on" : " goes on",
+		       sum->extended > 1 ? "shorter runs that were kept" : "a shorter run that was kept");
+		what = "";
+	}
+	if (p->n_anew) {
+		printf("%-12s not: %d trial%s a shorter run that was kept, but rates that depend on the number of "
+		       "epochs\n",
+		       what, p->n_anew, p->n_anew > 1 ? "s have" : " has");
+		what = "";
+	}
+	if (sum->macs > 0)
+		printf("%-12s %.1f %% of %.4g multiply-adds saved\n", what, 100 * sum->reused / sum->macs, sum->macs);
+}
+
 static void print_cells(const struct study *s)
 {
 	printf("\ncell");
@@ -225,8 +263,16 @@ static json_t *cells_json(const struct plan *p)
 	return cells;
 }
 
-static void print_json(const struct plan *p, const struct sizes *sz, const struct change *change,
-		       const struct room *room, const char *dir, bool with_cells)
+static json_t *shared_json(const struct plan *p, const struct share_sum *sum)
+{
+	return json_pack("{s:i, s:i, s:i, s:I, s:i, s:i, s:i, s:f, s:f}", "bundles", sum->bundles, "in_bundles",
+			 sum->in_bundles, "feature_sets", sum->feature_sets, "feature_bytes",
+			 (json_int_t)sum->feature_bytes, "forks", sum->forks, "extended", sum->extended, "anew",
+			 p->n_anew, "macs", sum->macs, "macs_reused", sum->reused);
+}
+
+static void print_json(const struct plan *p, const struct sizes *sz, const struct share_sum *sum,
+		       const struct change *change, const struct room *room, const char *dir, bool with_cells)
 {
 	const struct study *s = p->study;
 	char arch[COLUMN_TEXT_MAX];
@@ -247,6 +293,7 @@ static void print_json(const struct plan *p, const struct sizes *sz, const struc
 		json_object_set_new(j, "change",
 				    json_pack("{s:i, s:i, s:i}", "new", change->n_new, "reused", change->n_reused,
 					      "left", change->n_left));
+	json_object_set_new(j, "shared", shared_json(p, sum));
 	json_object_set_new(j, "metric", json_string(s->metric));
 	json_object_set_new(j, "constraints", constraints_json(s));
 	if (with_cells)
@@ -258,11 +305,25 @@ static void print_json(const struct plan *p, const struct sizes *sz, const struc
 	json_decref(j);
 }
 
+/* What gapsweep run would share with as many workers as it takes by default. */
+static int count_shared(struct share_sum *sum, const struct plan *p, struct err *e)
+{
+	const int workers = sched_cpus();
+	struct share share;
+	int rc = share_init(&share, p, p->todo, p->n_todo, 0, share_most(p, workers), workers, e);
+
+	if (!rc)
+		rc = share_count(sum, &share, p, e);
+	share_release(&share);
+	return rc;
+}
+
 static int show(const struct study *s, const struct options *o, struct err *e)
 {
 	struct store st = {.lock_fd = -1}; /* to look only: no lock is taken */
 	struct change change = {0};
 	struct room room;
+	struct share_sum sum;
 	struct sizes sz;
 	struct plan p;
 	int damaged;
@@ -279,14 +340,17 @@ static int show(const struct study *s, const struct options *o, struct err *e)
 	if (!rc)
 		rc = change_look(&change, &p, st.dir, e);
 	if (!rc)
+		rc = count_shared(&sum, &p, e);
+	if (!rc)
 		room_look(&room, &p, st.dir, sched_cpus(), 1, true);
 	if (!rc && o->json) {
-		print_json(&p, &sz, &change, &room, st.dir, o->cells);
+		print_json(&p, &sz, &sum, &change, &room, st.dir, o->cells);
 	} else if (!rc) {
 		print_data("training", p.src.train);
 		print_data("validation", p.src.val);
 		print_model(&p, &sz);
 		print_counts(&p, &room, st.dir);
+		print_shared(&p, &sum);
 		if (change_any(&change))
 			change_print(stdout, &change, st.dir, o->cells ? p.n_trials : 5);
 		if (o->cells)

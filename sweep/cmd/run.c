@@ -19,6 +19,7 @@
 #include "sweep/run/runner.h"
 #include "sweep/run/sched.h"
 #include "sweep/run/selftest.h"
+#include "sweep/run/share.h"
 #include "sweep/run/signals.h"
 #include "sweep/run/supervise.h"
 
@@ -37,7 +38,9 @@ static const char help[] =
 	"      --trial-timeout T a trial that ends no epoch for so long (90s, 10m) is taken for hung\n"
 	"      --budget T        stop in time (30m, 8h) with a finished report of what there is; exit 75\n"
 	"      --finish-by HH:MM the same, by a time of day\n"
-	"      --no-share        run every trial on its own: the same figures, slower where layers are frozen\n"
+	"      --no-share        run every trial on its own: the same figures, slower where layers are frozen or "
+	"first\n"
+	"                        epochs are the same\n"
 	"      --no-report       tables only: no charts, no report.html\n"
 	"  -q, --quiet           no progress\n"
 	"      --json            one JSON object a finished trial on stdout\n"
@@ -303,21 +306,6 @@ static int open_directory(struct store *st, struct plan *p, const struct options
 	return rc;
 }
 
-/* Trials of a bundle stand in memory side by side; beyond this many there is little left to share. */
-#define MOST_TOGETHER 64
-
-static int together(const struct options *o, const struct plan *p, int workers)
-{
-	size_t room = machine_memory() / 2 / (size_t)workers;
-	size_t fit = MOST_TOGETHER;
-
-	if (p->sharing_bytes)
-		fit = room > p->trial_bytes ? 1 + (room - p->trial_bytes) / p->sharing_bytes : 1;
-	if (o->no_share)
-		return 1;
-	return fit < MOST_TOGETHER ? (int)fit : MOST_TOGETHER;
-}
-
 /* Most of the free memory that kept features, and states that trials start from, may take: this part of it each. */
 #define MEMORY_SHARE 8
 
@@ -341,7 +329,7 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 	struct sweep sw = {.dir = st->dir, .n = p->n_todo, .no_report = o->no_report};
 	const struct runner_listener l = {&sw, on_started, on_epoch, on_finished, on_gave_up};
 	struct runner_options ro = {.workers = workers,
-				    .most_together = together(o, p, workers),
+				    .most_together = o->no_share ? 1 : share_most(p, workers),
 				    .stage_bytes = machine_memory() / MEMORY_SHARE,
 				    .checkpoint_s = o->checkpoint_s,
 				    .checkpoint_epochs = o->checkpoint_epochs,

@@ -131,7 +131,10 @@ static void put_trial(const struct sink *k, const struct study *s, const struct 
 
 /* ---- stages ---- */
 
-/* What of a setting its first epochs look at: groups that stay frozen in them count as frozen for good. */
+/*
+ * What of a setting its first epochs look at: groups that stay frozen in them count as frozen for good; not with plateau,
+ * whose rates are on their way already.
+ */
 static void first_epochs(struct setting *stage, const struct study *s, const struct setting *set, int epochs)
 {
 	bool thaws = false;
@@ -140,7 +143,7 @@ static void first_epochs(struct setting *stage, const struct study *s, const str
 	for (int g = 0; g < s->n_groups; g++) {
 		int thaw = hyper_thaw_epoch(&set->hyper, g, s->n_groups);
 
-		if (set->group_lr[g] > 0 && thaw >= epochs)
+		if (set->group_lr[g] > 0 && thaw >= epochs && set->hyper.schedule != SCHEDULE_PLATEAU)
 			stage->group_lr[g] = stage->group_weight_decay[g] = 0;
 		thaws = thaws || (stage->group_lr[g] > 0 && thaw > 0);
 	}

@@ -404,6 +404,7 @@ void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHART
 	trial_counts(out, s);
 	reasons(out, s->results, STATE_FAIL);
 	reasons(out, s->results, STATE_DIVERGED);
+	html_work(out, s->results);
 	environment(out, s->results);
 	grid_file(out, st);
 	html_close(out);

@@ -24,4 +24,7 @@ void html_statistics(FILE *out, const struct summary *s);
 void html_curves(FILE *out, const struct summary *s, int n);
 enum { HTML_MAX_CURVES = 400 };
 
+/* What each trial computed and what it had from others; nothing if no trial tells. */
+void html_work(FILE *out, const struct results *r);
+
 #endif

@@ -70,8 +70,12 @@ void room_look(struct room *r, const struct plan *p, const char *dir, int worker
 		int writing = workers < under_way ? workers : under_way;
 
 		r->disk += (under_way + writing) * blocks((double)p->state_bytes) + (charts ? CHART_BYTES : 0);
+		if (p->study->keep_final)
+			r->disk += p->n_todo * blocks((double)p->state_bytes);
 		r->files = (double)p->n_todo * TRIAL_FILES + TABLES + 4;
-		r->memory = (double)under_way * (double)p->trial_bytes;
+		r->memory = (double)writing * (double)p->trial_bytes;
+		r->memory +=
+			(double)(under_way - writing) * (double)(p->sharing_bytes ? p->sharing_bytes : p->trial_bytes);
 	}
 	look_at_disk(r, dir);
 	r->memory_free = (double)machine_memory();

@@ -169,6 +169,7 @@ static int start_anew(struct run *run, struct err *e)
 	drop_state(run);
 	run->end.epochs_reused = 0;
 	*run->end.reused_from = 0;
+	run->end.macs = run->end.macs_reused = 0;
 	store_trial_close(&run->log);
 	return store_trial_begin(&run->log, run->r->store, p->study, p->trial[run->number].key, 0, e);
 }
@@ -246,6 +247,8 @@ static int publish(struct run *run, struct err *e)
 	end->epochs = run->log.epochs_done;
 	end->attempt = run->log.attempt;
 	end->wall_s = clock_s() - run->began_s;
+	if (has_bits)
+		trial_weights_hash(run->trial, end->weights);
 	clock_utc(end->ended);
 	return store_trial_finish(&run->log, end, has_bits ? trial_correct(run->trial) : NULL,
 				  dataset_info(run->r->plan->src.val)->n, e);
@@ -278,6 +281,18 @@ static int make_ready(struct run *run, struct err *e)
 	return rc;
 }
 
+/* The epochs that another trial has run for it. */
+static void count_reused(struct run *run, const struct trial_spec *spec)
+{
+	double frozen;
+	uint64_t features;
+	struct err ignored; /* a trial could be made of the spec */
+
+	if (run->end.epochs_reused)
+		trial_macs(spec, 0, run->end.epochs_reused, &run->end.macs, &frozen, &features, &ignored);
+	run->end.macs_reused = run->end.macs;
+}
+
 /*
  * Makes its trial, on the layers of one that it shares with (or NULL), and puts it where its state says. It has none if it
  * failed, or - its state was refused - does not stand where `with` does. An error is the store's.
@@ -300,6 +315,7 @@ static int make_trial(struct run *run, struct run *with, struct err *e)
 	if (!run->state)
 		return 0;
 	rc = 0;
+	count_reused(run, &spec);
 	if (trial_set_state(run->trial, run->state, run->state_bytes, &why)) {
 		rc = start_anew(run, e);
 		if (with) {

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sweep/run/machine.h"
+
 /* ---- stages ---- */
 
 /* Numbers of epochs after which a trial may fork from another: where a group thaws, and where a trial ends. */
@@ -241,6 +243,89 @@ int share_init(struct share *s, const struct plan *p, const int *order, int n, i
 			break;
 	}
 	free(key);
+	return rc;
+}
+
+/* Trials of a bundle stand in memory side by side; beyond this many there is little left to share. */
+#define MOST_TOGETHER 64
+
+int share_most(const struct plan *p, int workers)
+{
+	size_t room = machine_memory() / 2 / (size_t)workers;
+	size_t fit = MOST_TOGETHER;
+
+	if (p->sharing_bytes)
+		fit = room > p->trial_bytes ? 1 + (room - p->trial_bytes) / p->sharing_bytes : 1;
+	return fit < MOST_TOGETHER ? (int)fit : MOST_TOGETHER;
+}
+
+/* ---- how much it is ---- */
+
+#define MOST_SETS 1024
+
+/* Sets of features seen so far. */
+struct sets {
+	int n;
+	uint64_t key[MOST_SETS];
+};
+
+static bool is_new(struct sets *sets, uint64_t key)
+{
+	for (int i = 0; i < sets->n; i++)
+		if (sets->key[i] == key)
+			return false;
+	if (sets->n < MOST_SETS)
+		sets->key[sets->n++] = key;
+	return true;
+}
+
+/* Trial number `member` of its bundle. */
+static int count_trial(struct share_sum *sum, struct sets *sets, const struct share *s, const struct plan *p, int trial,
+		       int member, struct err *e)
+{
+	const struct fork *f = &s->fork[trial];
+	const int epochs = plan_cell(p, trial)->setting.hyper.epochs;
+	const int start = f->parent >= 0 ? f->epochs : p->trial[trial].from_epochs;
+	double before, all, frozen, ignored;
+	struct trial_spec spec;
+	uint64_t features;
+	int rc;
+
+	plan_spec(&spec, p, trial);
+	rc = trial_macs(&spec, 0, start, &before, &ignored, &features, e);
+	if (!rc)
+		rc = trial_macs(&spec, start, epochs, &all, &frozen, &features, e);
+	if (rc)
+		return rc;
+	sum->macs += before + all;
+	sum->reused += before;
+	sum->forks += f->parent >= 0;
+	sum->extended += f->parent < 0 && start;
+	if (features && is_new(sets, features)) {
+		sum->feature_sets++;
+		sum->feature_bytes += trial_features_bytes(&spec);
+		sum->reused += start < epochs ? frozen * (epochs - start - 1) / (epochs - start) : 0;
+	} else if (features || member) {
+		sum->reused += frozen;
+	}
+	return 0;
+}
+
+int share_count(struct share_sum *sum, const struct share *s, const struct plan *p, struct err *e)
+{
+	struct sets *sets = calloc(1, sizeof(*sets));
+	int rc = sets ? 0 : err_set(e, ERR_NOMEM, "out of memory");
+
+	*sum = (struct share_sum){0};
+	for (int i = 0; i < s->n_bundles && !rc; i++) {
+		const struct bundle *b = &s->bundle[i];
+
+		sum->bundles += b->n > 1;
+		sum->in_bundles += b->n > 1 ? b->n : 0;
+		for (int k = 0; k < b->n && !rc; k++)
+			rc = count_trial(sum, sets, s, p, s->order[b->first + k], k, e);
+	}
+	free(sets);
 	return rc;
 }
 

@@ -34,6 +34,19 @@ struct share {
  */
 int share_init(struct share *s, const struct plan *p, const int *order, int n, int n_alone, int most, int workers,
 	       struct err *e);
+/* Most members of a bundle: what half of the free memory holds beside `workers` of them, and no more than pays. */
+int share_most(const struct plan *p, int workers);
+
+/* What there is to share, in multiply-adds (a backward pass counted as two forward). */
+struct share_sum {
+	double macs, reused; /* of all trials, each from its start and alone; of those not computed again */
+	int bundles, in_bundles;
+	int forks;            /* trials that start behind others' first epochs */
+	int extended;         /* ... from the end of shorter runs on disk */
+	int feature_sets;     /* computed once ... */
+	size_t feature_bytes; /* ... and kept in so much memory */
+};
+int share_count(struct share_sum *sum, const struct share *s, const struct plan *p, struct err *e);
 void share_release(struct share *s); /* accepts a zeroed or half-built one */
 
 #endif

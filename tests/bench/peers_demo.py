@@ -54,7 +54,7 @@ def evaluate(net, x, y):
     return loss / len(y), right / len(y)
 
 
-def trial(seed, layout):
+def trial(seed, layout, optimizer="sgd", frozen=False):
     torch.manual_seed(seed)
     net = slim()
     net.load_state_dict(backbone(), strict=False)
@@ -62,7 +62,13 @@ def trial(seed, layout):
     (xt, yt), (xv, yv) = DATA_TRAIN, DATA_VAL
     xt, xv = xt.to(memory_format=layout), xv.to(memory_format=layout)
     rest = [p for n, p in net.named_parameters() if not n.startswith("fc.")]
-    opt = torch.optim.SGD([{"params": rest, "lr": 3e-4}, {"params": net.fc.parameters(), "lr": 3e-2}], lr=1e-3, momentum=0.9)
+    groups = [{"params": net.fc.parameters(), "lr": 3e-2}]
+    if frozen:
+        for p in rest:
+            p.requires_grad_(False)
+    else:
+        groups.insert(0, {"params": rest, "lr": 3e-4})
+    opt = torch.optim.SGD(groups, lr=1e-3, momentum=0.9) if optimizer == "sgd" else torch.optim.Adam(groups, lr=1e-3)
     for _ in range(EPOCHS):
         net.train()
         order = torch.randperm(len(yt))
@@ -101,6 +107,36 @@ def two_processes(layout):
     for j in jobs:
         j.join()
     return took, accs
+
+
+def pair_worker(layout, optimizer, frozen, barrier):
+    global DATA_TRAIN, DATA_VAL
+    torch.set_num_threads(1)
+    DATA_TRAIN, DATA_VAL = split("target-train"), split("val")
+    for seed in (99, 0):  # the first warms
+        barrier.wait()
+        trial(seed, layout, optimizer, frozen)
+        barrier.wait()
+
+
+def pair_seconds(optimizer, frozen, rounds):
+    """Median seconds of two processes that train one trial each at the same time, in the better memory layout."""
+    times = {torch.contiguous_format: [], torch.channels_last: []}
+    ctx = multiprocessing.get_context("spawn")
+    for _ in range(rounds):
+        for layout, took in times.items():
+            barrier = ctx.Barrier(3)
+            jobs = [ctx.Process(target=pair_worker, args=(layout, optimizer, frozen, barrier)) for _ in range(2)]
+            for j in jobs:
+                j.start()
+            for warm in (True, False):
+                barrier.wait()
+                began = time.perf_counter()
+                barrier.wait()
+            took.append(time.perf_counter() - began)
+            for j in jobs:
+                j.join()
+    return min(statistics.median(t) for t in times.values())
 
 
 def two_threads(layout):
