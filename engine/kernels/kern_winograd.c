@@ -1,5 +1,6 @@
 /*
- * kern_winograd.c - 3x3 convolution of stride 1 by Winograd's F(4x4,3x3), all three passes; see kernels.h
+ * kern_winograd.c - 3x3 convolution of stride 1 by Winograd's F(4x4,3x3), and F(3,3) where that fits, all three passes; see
+ * kernels.h
  *
  * Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks" (2016): a 4x4 tile of outputs is
  * A^T [(G g G^T) . (B^T d B)] A of the 6x6 patch d under it: 36 multiplications a channel pair where the direct sum has
@@ -9,8 +10,13 @@
  * The points are 0, +-11/16, +-11/8 and infinity: against the usual 0, +-1, +-2 all constants stay exact in float and
  * the relative error falls from 2.6e-6 to 1.2e-6 (256 channels; their products are nearer to one size).
  *
+ * Maps whose sides are no multiples of 4 are covered by tiles of 4 and of 3 (7 = 4 + 3, 14 = 4 + 4 + 3 + 3). The latter's points
+ * are the first five of the same six: the factors by which their B^T differs from the usual one make the weights' transform
+ * the same, so that both kinds of tiles share U, and the products of a tile of 3x3 are those of 25 of the 36 points. The
+ * four kinds (4 or 3 rows, 4 or 3 columns) are taken one after another.
+ *
  * Tiles are taken in blocks, so that V and M stay near the core; where the weights are many, outputs are taken in chunks
- * of panels, so that U does. Layouts, each plane one of the 36 points, padded so that planes do not share cache sets:
+ * of panels, so that U does. Layouts, each plane one of the points, padded so that planes do not share cache sets:
  *   V  [plane][group of ROWS tiles][c / VL][tile][VL]      forward: a register tile reads one run of floats
  *   V  [plane][c / VL][tile][VL]                           backward-weights
  *   U  [plane][panel][c][PANEL], M [plane][group][panel][tile][PANEL], W [plane][panel][tile][PANEL]
@@ -78,7 +84,7 @@ static const product_fn products[2][2] = {{product6x1, product6x2}, {product2x1,
 static const sum_fn sums[2] = {sum4x1, sum4x2};
 #endif
 
-/* ---- the transforms of one line; matrices as in the paper, points 0, A, -A, B, -B, infinity ---- */
+/* ---- the transforms of one line; matrices as in the paper, points 0, A, -A, B, infinity, -B; of these F(3,3) lacks -B ---- */
 
 #define A1 0.6875f
 #define B1 1.375f
@@ -90,41 +96,69 @@ static const sum_fn sums[2] = {sum4x1, sum4x2};
 #define NA (1 / (2 * A2 * (A2 - B2)))
 #define NB (1 / (2 * B2 * (B2 - A2)))
 
-/* B^T d */
-KERN_INLINE void input_line(vf o[PATCH], vf d0, vf d1, vf d2, vf d3, vf d4, vf d5)
+/* B^T d; for 3 outputs times (point + B), which is what the weights' transform divides by too much */
+KERN_INLINE void input_line(vf o[PATCH], int outputs, vf d0, vf d1, vf d2, vf d3, vf d4, vf d5)
 {
-	vf ea = d4 - B2 * d2, oa = d3 - B2 * d1, eb = d4 - A2 * d2, ob = d3 - A2 * d1;
+	if (outputs == TILE) {
+		vf ea = d4 - B2 * d2, oa = d3 - B2 * d1, eb = d4 - A2 * d2, ob = d3 - A2 * d1;
 
-	o[0] = d4 - (A2 + B2) * d2 + (A2 * B2) * d0;
-	o[1] = ea + A1 * oa;
-	o[2] = ea - A1 * oa;
-	o[3] = eb + B1 * ob;
-	o[4] = eb - B1 * ob;
-	o[5] = d5 - (A2 + B2) * d3 + (A2 * B2) * d1;
+		o[0] = d4 - (A2 + B2) * d2 + (A2 * B2) * d0;
+		o[1] = ea + A1 * oa;
+		o[2] = ea - A1 * oa;
+		o[3] = eb + B1 * ob;
+		o[4] = d5 - (A2 + B2) * d3 + (A2 * B2) * d1;
+		o[5] = eb - B1 * ob;
+	} else {
+		vf e1 = d1 - B1 * d0, e2 = d2 - B1 * d1, e3 = d3 - B1 * d2, e4 = d4 - B1 * d3;
+
+		o[0] = B1 * e3 - (B1 * A2) * e1;
+		o[1] = (A1 + B1) * e3 + ((A1 + B1) * A1) * e2;
+		o[2] = (B1 - A1) * e3 - ((B1 - A1) * A1) * e2;
+		o[3] = (2 * B1) * d3 - (2 * B1 * A2) * d1;
+		o[4] = e4 - A2 * e2;
+	}
 }
 
 /* A^T m */
-KERN_INLINE void output_line(vf o[TILE], vf m0, vf m1, vf m2, vf m3, vf m4, vf m5)
+KERN_INLINE void output_line(vf o[TILE], int outputs, vf m0, vf m1, vf m2, vf m3, vf m4, vf m5)
 {
-	vf ea = m1 + m2, oa = m1 - m2, eb = m3 + m4, ob = m3 - m4;
+	if (outputs == TILE) {
+		vf ea = m1 + m2, oa = m1 - m2, eb = m3 + m5, ob = m3 - m5;
 
-	o[0] = m0 + (ea + eb);
-	o[1] = A1 * oa + B1 * ob;
-	o[2] = A2 * ea + B2 * eb;
-	o[3] = m5 + (A3 * oa + B3 * ob);
+		o[0] = m0 + (ea + eb);
+		o[1] = A1 * oa + B1 * ob;
+		o[2] = A2 * ea + B2 * eb;
+		o[3] = m4 + (A3 * oa + B3 * ob);
+	} else {
+		vf ea = m1 + m2, oa = m1 - m2;
+
+		o[0] = m0 + (ea + m3);
+		o[1] = A1 * oa + B1 * m3;
+		o[2] = m4 + (A2 * ea + B2 * m3);
+	}
 }
 
 /* A y */
-KERN_INLINE void gradient_line(vf o[PATCH], vf y0, vf y1, vf y2, vf y3)
+KERN_INLINE void gradient_line(vf o[PATCH], int outputs, vf y0, vf y1, vf y2, vf y3)
 {
-	vf ea = y0 + A2 * y2, oa = A1 * y1 + A3 * y3, eb = y0 + B2 * y2, ob = B1 * y1 + B3 * y3;
+	if (outputs == TILE) {
+		vf ea = y0 + A2 * y2, oa = A1 * y1 + A3 * y3, eb = y0 + B2 * y2, ob = B1 * y1 + B3 * y3;
 
-	o[0] = y0;
-	o[1] = ea + oa;
-	o[2] = ea - oa;
-	o[3] = eb + ob;
-	o[4] = eb - ob;
-	o[5] = y3;
+		o[0] = y0;
+		o[1] = ea + oa;
+		o[2] = ea - oa;
+		o[3] = eb + ob;
+		o[4] = y3;
+		o[5] = eb - ob;
+	} else {
+		vf ea = y0 + A2 * y2, oa = A1 * y1;
+
+		o[0] = y0;
+		o[1] = ea + oa;
+		o[2] = ea - oa;
+		o[3] = y0 + (B1 * y1 + B2 * y2);
+		o[4] = y2;
+	}
 }
 
 /* G g */
@@ -136,40 +170,97 @@ KERN_INLINE void weight_line(vf o[PATCH], vf g0, vf g1, vf g2)
 	o[1] = ea + oa;
 	o[2] = ea - oa;
 	o[3] = eb + ob;
-	o[4] = eb - ob;
-	o[5] = g2;
+	o[4] = g2;
+	o[5] = eb - ob;
 }
 
 /* G^T u */
 KERN_INLINE void weight_gradient_line(vf o[3], vf u0, vf u1, vf u2, vf u3, vf u4, vf u5)
 {
-	vf ea = u1 + u2, oa = u1 - u2, eb = u3 + u4, ob = u3 - u4;
+	vf ea = u1 + u2, oa = u1 - u2, eb = u3 + u5, ob = u3 - u5;
 
 	o[0] = N0 * u0 + (NA * ea + NB * eb);
 	o[1] = (NA * A1) * oa + (NB * B1) * ob;
-	o[2] = u5 + ((NA * A2) * ea + (NB * B2) * eb);
+	o[2] = u4 + ((NA * A2) * ea + (NB * B2) * eb);
 }
 
 /* ---- geometry ---- */
+
+/* A side of a map in tiles: `four` of 4, then `three` of 3. */
+struct side {
+	int four, three;
+};
+
+static struct side side_of(int outputs)
+{
+	int tiles = (outputs + TILE - 1) / TILE, spare = tiles * TILE - outputs, three = spare < tiles ? spare : tiles;
+
+	return (struct side){tiles - three, three};
+}
 
 /* One convolution as this file sees it: maps in and out, and where tiles lie; backward-data has them exchanged. */
 struct job {
 	int h, w, c; /* in */
 	int p, q, k; /* out */
-	int pad;
-	int rows, cols, n_tiles; /* tiles of an image: rows x cols; of all images */
-	int from, to;            /* outputs to compute */
+	int pad, n;
+	struct side rows, cols; /* tiles of an image */
+	int from, to;           /* outputs to compute */
 };
 
 static struct job job_of(const struct conv_shape *cs, int h, int w, int c, int p, int q, int k, int pad, int n)
 {
-	struct job j = {h, w, c, p, q, k, pad, (p + TILE - 1) / TILE, (q + TILE - 1) / TILE, 0, cs->from, k};
-
-	j.n_tiles = n * j.rows * j.cols;
-	if (cs->to)
-		j.to = cs->to;
-	return j;
+	return (struct job){h, w, c, p, q, k, pad, n, side_of(p), side_of(q), cs->from, cs->to ? cs->to : k};
 }
+
+/* The tiles of one kind: rows x cols outputs each (4 or 3), down x across of them an image from top, left on. */
+struct kind {
+	int rows, cols, down, across, top, left;
+	int tiles; /* of all images */
+};
+enum { N_KINDS = 4 };
+
+static struct kind kind_of(const struct job *j, int i)
+{
+	struct kind kd = {.rows = TILE - i / 2, .cols = TILE - i % 2};
+
+	kd.down = i / 2 ? j->rows.three : j->rows.four;
+	kd.across = i % 2 ? j->cols.three : j->cols.four;
+	kd.top = i / 2 ? j->rows.four * TILE : 0;
+	kd.left = i % 2 ? j->cols.four * TILE : 0;
+	kd.tiles = j->n * kd.down * kd.across;
+	return kd;
+}
+
+/* Where tile t's outputs begin. */
+struct place {
+	int image, row, col;
+};
+
+static struct place place_of(const struct kind *kd, int t)
+{
+	int each = kd->down * kd->across, at = t % each;
+
+	return (struct place){t / each, kd->top + at / kd->across * kd->rows, kd->left + at % kd->across * kd->cols};
+}
+
+/* Is point a, b among the products of tiles of this kind? */
+static bool has_point(const struct kind *kd, int point)
+{
+	return point / PATCH < kd->rows + 2 && point % PATCH < kd->cols + 2;
+}
+
+/* Calls call(..., rows, cols) with constants. */
+#define BY_KIND(kd, call, ...)                                 \
+	do {                                                   \
+		if ((kd)->rows == TILE && (kd)->cols == TILE)  \
+			call(__VA_ARGS__, TILE, TILE);         \
+		else if ((kd)->rows == TILE)                   \
+			call(__VA_ARGS__, TILE, TILE - 1);     \
+		else if ((kd)->cols == TILE)                   \
+			call(__VA_ARGS__, TILE - 1, TILE);     \
+		else                                           \
+			call(__VA_ARGS__, TILE - 1, TILE - 1); \
+	} while (0)
 
 static int round_up(int x, int to)
 {
@@ -182,20 +273,49 @@ static int min_int(int a, int b)
 }
 
 /*
+ * Measured (512 channels at 7x7, 256 at 14x14; another program on the other core): larger blocks and chunks are up to
+ * twice as slow as soon as the level-3 cache is shared, and never more than 5 % faster.
+ */
+enum { BLOCK_TILES = 28, CHUNK_FLOATS = 1200 << 10 /* of U */ };
+
+/* No second block of a few tiles follows, that would read all of U for them: then all are one. */
+enum { MOST_TILES = BLOCK_TILES + BLOCK_TILES / 2 };
+
+/* Tiles of the kind that has most. */
+static int most_tiles(const struct job *j)
+{
+	int most = 0;
+
+	for (int i = 0; i < N_KINDS; i++)
+		most = kind_of(j, i).tiles > most ? kind_of(j, i).tiles : most;
+	return most;
+}
+
+static int block_tiles(const struct job *j)
+{
+	int most = most_tiles(j);
+
+	return most <= MOST_TILES ? most : BLOCK_TILES;
+}
+
+/* Are all tiles one block? */
+static bool one_block(const struct job *j)
+{
+	bool one_kind = (!j->rows.four || !j->rows.three) && (!j->cols.four || !j->cols.three);
+
+	return one_kind && most_tiles(j) <= MOST_TILES;
+}
+
+/*
  * Blocks of tiles and chunks of outputs. V and M of a block are to stay in the level-2 cache beside a panel of U; with
  * more weights, more tiles share each reading of them.
  */
 struct blocks {
 	int tiles; /* a multiple of ROWS */
 	int chunk; /* outputs, a multiple of PANEL */
+	bool one;  /* all tiles are one block */
 	ptrdiff_t v_plane, u_plane, m_plane;
 };
-
-/*
- * Measured (512 channels at 7x7, 256 at 14x14; another program on the other core): larger blocks and chunks are up to
- * twice as slow as soon as the level-3 cache is shared, and never more than 5 % faster.
- */
-enum { BLOCK_TILES = 28, CHUNK_FLOATS = 1200 << 10 /* of U */ };
 
 static int chunk_for(int c, int k)
 {
@@ -204,11 +324,10 @@ static int chunk_for(int c, int k)
 	return fit < PANEL ? PANEL : min_int(fit, all);
 }
 
-static struct blocks blocks_for(const struct job *j)
+static struct blocks blocks_of(const struct job *j, int tiles)
 {
-	struct blocks b;
+	struct blocks b = {.tiles = round_up(tiles, ROWS), .one = one_block(j)};
 
-	b.tiles = round_up(min_int(BLOCK_TILES, j->n_tiles), ROWS);
 	b.chunk = chunk_for(j->c, j->to - j->from);
 	b.v_plane = (ptrdiff_t)b.tiles * round_up(j->c, VL) + PLANE_PAD;
 	b.u_plane = (ptrdiff_t)b.chunk * j->c + PLANE_PAD;
@@ -218,17 +337,18 @@ static struct blocks blocks_for(const struct job *j)
 
 /* ---- input transform ---- */
 
-/* Where the 36 pixels of tile t lie; those outside of the map are `zero`. */
-static void patch_of(const float *from[POINTS], const float *x, const struct job *j, int t, const float *zero)
+/* Where the pixels of tile t's patch lie; those outside of the map are `zero`. */
+static void patch_of(const float *from[POINTS], const float *x, const struct job *j, const struct kind *kd, int t,
+		     const float *zero)
 {
-	int image = t / (j->rows * j->cols), at = t % (j->rows * j->cols);
-	int top = at / j->cols * TILE - j->pad, left = at % j->cols * TILE - j->pad;
+	struct place at = place_of(kd, t);
+	int top = at.row - j->pad, left = at.col - j->pad;
 
-	x += (ptrdiff_t)image * j->h * j->w * j->c;
-	for (int a = 0; a < PATCH; a++) {
+	x += (ptrdiff_t)at.image * j->h * j->w * j->c;
+	for (int a = 0; a < kd->rows + 2; a++) {
 		bool row_in = top + a >= 0 && top + a < j->h;
 
-		for (int b = 0; b < PATCH; b++)
+		for (int b = 0; b < kd->cols + 2; b++)
 			from[a * PATCH + b] = row_in && left + b >= 0 && left + b < j->w
 						      ? x + ((ptrdiff_t)(top + a) * j->w + left + b) * j->c
 						      : zero;
@@ -237,48 +357,55 @@ static void patch_of(const float *from[POINTS], const float *x, const struct job
 
 /* v[plane] = B^T d B of VL channels, of which n are there; `next` is brought near for the next tile */
 KERN_INLINE void transform_patch(float *v, ptrdiff_t plane, const float *const from[POINTS],
-				 const float *const next[POINTS], int c, int n)
+				 const float *const next[POINTS], int c, int n, int rows, int cols)
 {
 	vf t[PATCH][PATCH], d[POINTS];
 
 	KERN_UNROLL
-	for (int b = 0; b < PATCH; b++) {
+	for (int b = 0; b < cols + 2; b++) {
 		KERN_UNROLL
-		for (int a = 0; a < PATCH; a++) {
+		for (int a = 0; a < rows + 2; a++) {
 			d[a] = n == VL ? vf_load(from[a * PATCH + b] + c) : vf_load_n(from[a * PATCH + b] + c, n);
-			if (b >= PATCH - TILE)
+			if (b >= 2)
 				__builtin_prefetch(next[a * PATCH + b] + c);
 		}
-		input_line(t[b], d[0], d[1], d[2], d[3], d[4], d[5]);
+		input_line(t[b], rows, d[0], d[1], d[2], d[3], d[4], d[rows + 1]);
 	}
 	KERN_UNROLL
-	for (int a = 0; a < PATCH; a++) {
-		input_line(d, t[0][a], t[1][a], t[2][a], t[3][a], t[4][a], t[5][a]);
+	for (int a = 0; a < rows + 2; a++) {
+		input_line(d, cols, t[0][a], t[1][a], t[2][a], t[3][a], t[4][a], t[cols + 1][a]);
 		KERN_UNROLL
-		for (int b = 0; b < PATCH; b++)
-			vf_store(v + (a * PATCH + b) * plane, d[b]);
+		for (int b = 0; b < cols + 2; b++)
+			vf_store(v + (a * (cols + 2) + b) * plane, d[b]);
 	}
 }
 
-/* Tiles t0 .. t0 + tiles - 1 into v; `step` floats from one vector of channels to the next. */
-static void transform_input(float *v, ptrdiff_t plane, ptrdiff_t step, const float *x, const struct job *j, int t0,
-			    int tiles, bool grouped, const float *zero)
+KERN_INLINE void transform_patches(float *v, ptrdiff_t plane, ptrdiff_t step, const float *x, const struct job *j,
+				   const struct kind *kd, int t0, int tiles, bool grouped, const float *zero, int rows,
+				   int cols)
 {
 	const float *patch[2][POINTS];
 
-	patch_of(patch[0], x, j, t0, zero);
+	patch_of(patch[0], x, j, kd, t0, zero);
 	for (int t = 0; t < tiles; t++) {
 		const float *const *from = patch[t & 1], *const *next = patch[~t & 1];
 		float *out =
 			grouped ? v + (ptrdiff_t)(t / ROWS) * ROWS * round_up(j->c, VL) + t % ROWS * VL : v + t * VL;
 		int c = 0;
 
-		patch_of(patch[~t & 1], x, j, min_int(t0 + t + 1, j->n_tiles - 1), zero);
+		patch_of(patch[~t & 1], x, j, kd, min_int(t0 + t + 1, kd->tiles - 1), zero);
 		for (; c + VL <= j->c; c += VL, out += step)
-			transform_patch(out, plane, from, next, c, VL);
+			transform_patch(out, plane, from, next, c, VL, rows, cols);
 		if (c < j->c)
-			transform_patch(out, plane, from, next, c, j->c - c);
+			transform_patch(out, plane, from, next, c, j->c - c, rows, cols);
 	}
+}
+
+/* Tiles t0 .. t0 + tiles - 1 of a kind into v; `step` floats from one vector of channels to the next. */
+static void transform_input(float *v, ptrdiff_t plane, ptrdiff_t step, const float *x, const struct job *j,
+			    const struct kind *kd, int t0, int tiles, bool grouped, const float *zero)
+{
+	BY_KIND(kd, transform_patches, v, plane, step, x, j, kd, t0, tiles, grouped, zero);
 }
 
 /* ---- weight transform ---- */
@@ -390,70 +517,81 @@ KERN_INLINE void store_output(float *y, vf v, const struct tail *tl, ptrdiff_t a
 		vf_store_n(y + at, v, n);
 }
 
-/* y = A^T m A, rows x cols of the tile's 16 pixels, n channels from k on */
+/* y = A^T m A of a tile of rows x cols, of which `down` x `across` lie in the map; n channels from k on */
 KERN_INLINE void transform_product(float *y, const float *m, ptrdiff_t plane, const struct job *j,
-				   const struct tail *tl, ptrdiff_t at, int rows, int cols, int k, int n)
+				   const struct tail *tl, ptrdiff_t at, int down, int across, int k, int n, int rows,
+				   int cols)
 {
 	vf t[PATCH][TILE], o[TILE];
 
 	KERN_UNROLL
-	for (int b = 0; b < PATCH; b++) {
+	for (int b = 0; b < cols + 2; b++) {
 		vf d[PATCH];
 
 		KERN_UNROLL
-		for (int a = 0; a < PATCH; a++)
-			d[a] = vf_load(m + (a * PATCH + b) * plane);
-		output_line(t[b], d[0], d[1], d[2], d[3], d[4], d[5]);
+		for (int a = 0; a < rows + 2; a++)
+			d[a] = vf_load(m + (a * (cols + 2) + b) * plane);
+		output_line(t[b], rows, d[0], d[1], d[2], d[3], d[4], d[rows + 1]);
 	}
-	for (int a = 0; a < rows; a++) {
-		output_line(o, t[0][a], t[1][a], t[2][a], t[3][a], t[4][a], t[5][a]);
-		for (int b = 0; b < cols; b++) {
+	for (int a = 0; a < down; a++) {
+		output_line(o, cols, t[0][a], t[1][a], t[2][a], t[3][a], t[4][a], t[cols + 1][a]);
+		for (int b = 0; b < across; b++) {
 			ptrdiff_t pixel = at + (a * j->q + b) * (ptrdiff_t)j->k + k;
 
-			__builtin_prefetch(y + pixel + TILE * (ptrdiff_t)j->k, 1); /* the next tile's, mostly */
+			__builtin_prefetch(y + pixel + cols * (ptrdiff_t)j->k, 1); /* the next tile's, mostly */
 			store_output(y, o[b], tl, pixel, k, n);
 		}
 	}
 }
 
-static void transform_outputs(float *y, const float *m, const struct blocks *bl, const struct job *j,
-			      const struct tail *tl, int t0, int tiles, int k0, int kn)
+KERN_INLINE void transform_products(float *y, const float *m, const struct blocks *bl, const struct job *j,
+				    const struct kind *kd, const struct tail *tl, int t0, int tiles, int k0, int kn,
+				    int rows, int cols)
 {
 	int padded = round_up(kn, PANEL);
 
 	for (int t = 0; t < tiles; t++) {
-		int image = (t0 + t) / (j->rows * j->cols), place = (t0 + t) % (j->rows * j->cols);
-		int row = place / j->cols * TILE, col = place % j->cols * TILE;
-		int rows = min_int(j->p - row, TILE), cols = min_int(j->q - col, TILE);
-		ptrdiff_t at = (((ptrdiff_t)image * j->p + row) * j->q + col) * j->k;
+		struct place pl = place_of(kd, t0 + t);
+		int down = min_int(j->p - pl.row, rows), across = min_int(j->q - pl.col, cols);
+		ptrdiff_t at = (((ptrdiff_t)pl.image * j->p + pl.row) * j->q + pl.col) * j->k;
 		const float *mt = m + (ptrdiff_t)(t / ROWS) * ROWS * padded + t % ROWS * PANEL;
 
 		for (int k = 0; k < kn; k += VL) {
 			const float *mk = mt + (ptrdiff_t)(k / PANEL) * ROWS * PANEL + k % PANEL;
 
-			if (k + VL > kn)
-				transform_product(y, mk, bl->m_plane, j, tl, at, rows, cols, k0 + k, kn - k);
-			else if (rows == TILE && cols == TILE)
-				transform_product(y, mk, bl->m_plane, j, tl, at, TILE, TILE, k0 + k, VL);
+			if (k + VL <= kn && down == rows && across == cols)
+				transform_product(y, mk, bl->m_plane, j, tl, at, rows, cols, k0 + k, VL, rows, cols);
 			else
-				transform_product(y, mk, bl->m_plane, j, tl, at, rows, cols, k0 + k, VL);
+				transform_product(y, mk, bl->m_plane, j, tl, at, down, across, k0 + k,
+						  min_int(kn - k, VL), rows, cols);
 		}
 	}
 }
 
+static void transform_outputs(float *y, const float *m, const struct blocks *bl, const struct job *j,
+			      const struct kind *kd, const struct tail *tl, int t0, int tiles, int k0, int kn)
+{
+	BY_KIND(kd, transform_products, y, m, bl, j, kd, tl, t0, tiles, k0, kn);
+}
+
 /* ---- forward and backward-data ---- */
 
-static void multiply(float *m, const float *v, const float *u, const struct blocks *bl, int c, int tiles, int kn)
+static void multiply(float *m, const float *v, const float *u, const struct blocks *bl, const struct kind *kd, int c,
+		     int tiles, int kn)
 {
 	int padded = round_up(kn, PANEL);
 
-	for (int point = 0; point < POINTS; point++, m += bl->m_plane, v += bl->v_plane, u += bl->u_plane) {
+	for (int point = 0; point < POINTS; point++, u += bl->u_plane) {
+		if (!has_point(kd, point))
+			continue;
 		for (int k = 0; k < kn; k += PANEL) {
 			for (int t = 0; t < tiles; t += ROWS)
 				products[tiles - t <= FEW_ROWS][kn - k > VL](
 					m + (ptrdiff_t)t * padded + (ptrdiff_t)k * ROWS,
 					v + (ptrdiff_t)t * round_up(c, VL), u + (ptrdiff_t)k * c, c);
 		}
+		m += bl->m_plane;
+		v += bl->v_plane;
 	}
 }
 
@@ -480,7 +618,7 @@ static size_t room_for(struct room *r, float *ws, const struct job *j, const str
 static void run(float *y, const float *x, const float *w, const struct job *j, bool turned, const struct tail *tl,
 		float *ws)
 {
-	struct blocks b = blocks_for(j);
+	struct blocks b = blocks_of(j, block_tiles(j));
 	struct room r;
 
 	room_for(&r, ws, j, &b);
@@ -492,13 +630,17 @@ static void run(float *y, const float *x, const float *w, const struct job *j, b
 			transform_turned(r.u, b.u_plane, w, j->k, j->c, k0, kn);
 		else
 			transform_weights(r.u, b.u_plane, w, j->c, j->k, k0, kn);
-		for (int t = 0; t < j->n_tiles; t += b.tiles) {
-			int tiles = min_int(j->n_tiles - t, b.tiles);
+		for (int i = 0; i < N_KINDS; i++) {
+			struct kind kd = kind_of(j, i);
 
-			if (k0 == j->from || j->n_tiles > b.tiles) /* else V still stands */
-				transform_input(r.v, b.v_plane, ROWS * VL, x, j, t, tiles, true, r.zero);
-			multiply(r.m, r.v, r.u, &b, j->c, tiles, kn);
-			transform_outputs(y, r.m, &b, j, tl, t, tiles, k0, kn);
+			for (int t = 0; t < kd.tiles; t += b.tiles) {
+				int tiles = min_int(kd.tiles - t, b.tiles);
+
+				if (k0 == j->from || !b.one) /* else V still stands */
+					transform_input(r.v, b.v_plane, ROWS * VL, x, j, &kd, t, tiles, true, r.zero);
+				multiply(r.m, r.v, r.u, &b, &kd, j->c, tiles, kn);
+				transform_outputs(y, r.m, &b, j, &kd, tl, t, tiles, k0, kn);
+			}
 		}
 	}
 }
@@ -536,15 +678,15 @@ static void backward_data(float *dx, const float *dy, const float *w, const stru
 /* ---- backward-weights ---- */
 
 struct sum_blocks {
-	int tiles, chunk; /* as in struct blocks */
+	int tiles, chunk; /* as in struct blocks, */
+	bool one;
 	ptrdiff_t v_plane, w_plane, u_plane;
 };
 
-static struct sum_blocks sum_blocks_for(const struct job *j)
+static struct sum_blocks sum_blocks_of(const struct job *j, int tiles)
 {
-	struct sum_blocks b;
+	struct sum_blocks b = {.tiles = tiles, .one = one_block(j)};
 
-	b.tiles = min_int(BLOCK_TILES, j->n_tiles);
 	b.chunk = chunk_for(j->c, j->to - j->from);
 	b.v_plane = (ptrdiff_t)b.tiles * round_up(j->c, VL) + PLANE_PAD;
 	b.w_plane = (ptrdiff_t)b.tiles * b.chunk + PLANE_PAD;
@@ -564,60 +706,68 @@ static size_t sum_room_for(struct room *r, float *ws, const struct job *j, const
 
 /* A dy A^T of VL channels, of which n are there */
 KERN_INLINE void transform_tile(float *w, ptrdiff_t plane, const float *const from[TILE * TILE], ptrdiff_t ahead, int k,
-				int n)
+				int n, int rows, int cols)
 {
 	vf t[TILE][PATCH], d[PATCH];
 
 	KERN_UNROLL
-	for (int b = 0; b < TILE; b++) {
+	for (int b = 0; b < cols; b++) {
 		KERN_UNROLL
-		for (int a = 0; a < TILE; a++) {
+		for (int a = 0; a < rows; a++) {
 			d[a] = n == VL ? vf_load(from[a * TILE + b] + k) : vf_load_n(from[a * TILE + b] + k, n);
 			__builtin_prefetch(from[a * TILE + b] + k + ahead); /* the next tile's, mostly */
 		}
-		gradient_line(t[b], d[0], d[1], d[2], d[3]);
+		gradient_line(t[b], rows, d[0], d[1], d[2], d[rows - 1]);
 	}
 	KERN_UNROLL
-	for (int a = 0; a < PATCH; a++) {
-		gradient_line(d, t[0][a], t[1][a], t[2][a], t[3][a]);
+	for (int a = 0; a < rows + 2; a++) {
+		gradient_line(d, cols, t[0][a], t[1][a], t[2][a], t[cols - 1][a]);
 		KERN_UNROLL
-		for (int b = 0; b < PATCH; b++)
-			vf_store(w + (a * PATCH + b) * plane, d[b]);
+		for (int b = 0; b < cols + 2; b++)
+			vf_store(w + (a * (cols + 2) + b) * plane, d[b]);
 	}
 }
 
-static void transform_gradient(float *w, const struct sum_blocks *bl, const float *dy, const struct job *j, int t0,
-			       int tiles, int k0, int kn, const float *zero)
+KERN_INLINE void transform_tiles(float *w, const struct sum_blocks *bl, const float *dy, const struct job *j,
+				 const struct kind *kd, int t0, int tiles, int k0, int kn, const float *zero, int rows,
+				 int cols)
 {
 	for (int t = 0; t < tiles; t++) {
-		int image = (t0 + t) / (j->rows * j->cols), place = (t0 + t) % (j->rows * j->cols);
-		int row = place / j->cols * TILE, col = place % j->cols * TILE;
-		const float *at = dy + (((ptrdiff_t)image * j->p + row) * j->q + col) * j->k + k0;
+		struct place pl = place_of(kd, t0 + t);
+		const float *at = dy + (((ptrdiff_t)pl.image * j->p + pl.row) * j->q + pl.col) * j->k + k0;
 		const float *from[TILE * TILE];
 
 		for (int i = 0; i < TILE * TILE; i++) {
 			int a = i / TILE, b = i % TILE;
 
-			from[i] = row + a < j->p && col + b < j->q ? at + (a * j->q + b) * (ptrdiff_t)j->k : zero;
+			from[i] = pl.row + a < j->p && pl.col + b < j->q ? at + (a * j->q + b) * (ptrdiff_t)j->k : zero;
 		}
 		for (int k = 0; k < kn; k += VL) {
 			float *out = w + (ptrdiff_t)(k / PANEL) * PANEL * bl->tiles + t * PANEL + k % PANEL;
 
 			if (k + VL <= kn)
-				transform_tile(out, bl->w_plane, from, TILE * (ptrdiff_t)j->k, k, VL);
+				transform_tile(out, bl->w_plane, from, cols * (ptrdiff_t)j->k, k, VL, rows, cols);
 			else
-				transform_tile(out, bl->w_plane, from, TILE * (ptrdiff_t)j->k, k, kn - k);
+				transform_tile(out, bl->w_plane, from, cols * (ptrdiff_t)j->k, k, kn - k, rows, cols);
 		}
 	}
 }
 
+static void transform_gradient(float *w, const struct sum_blocks *bl, const float *dy, const struct job *j,
+			       const struct kind *kd, int t0, int tiles, int k0, int kn, const float *zero)
+{
+	BY_KIND(kd, transform_tiles, w, bl, dy, j, kd, t0, tiles, k0, kn, zero);
+}
+
 /* du [plane][panel][c][PANEL] (+)= V^T W of one block of tiles */
-static void sum_products(float *du, const float *v, const float *w, const struct sum_blocks *bl, int c, int tiles,
-			 int kn, bool add)
+static void sum_products(float *du, const float *v, const float *w, const struct sum_blocks *bl, const struct kind *kd,
+			 int c, int tiles, int kn, bool add)
 {
 	int c_padded = round_up(c, VL);
 
-	for (int point = 0; point < POINTS; point++, du += bl->u_plane, v += bl->v_plane, w += bl->w_plane) {
+	for (int point = 0; point < POINTS; point++, du += bl->u_plane) {
+		if (!has_point(kd, point))
+			continue;
 		for (int k = 0; k < kn; k += PANEL) {
 			sum_fn sum = sums[kn - k > VL];
 
@@ -626,6 +776,8 @@ static void sum_products(float *du, const float *v, const float *w, const struct
 				    v + (ptrdiff_t)(i / VL) * VL * bl->tiles + i % VL, w + (ptrdiff_t)k * bl->tiles,
 				    tiles, add);
 		}
+		v += bl->v_plane;
+		w += bl->w_plane;
 	}
 }
 
@@ -677,7 +829,7 @@ static void finish_weights(float *dw, const float *du, const struct sum_blocks *
 static void backward_weights(float *dw, const float *dy, const float *x, const struct conv_shape *cs, int n, float *ws)
 {
 	struct job j = forward_job(cs, n);
-	struct sum_blocks b = sum_blocks_for(&j);
+	struct sum_blocks b = sum_blocks_of(&j, block_tiles(&j));
 	struct room r;
 
 	sum_room_for(&r, ws, &j, &b);
@@ -685,14 +837,20 @@ static void backward_weights(float *dw, const float *dy, const float *x, const s
 	for (int k0 = j.from; k0 < j.to; k0 += b.chunk) {
 		int kn = min_int(j.to - k0, b.chunk);
 
-		for (int t = 0; t < j.n_tiles; t += b.tiles) {
-			int tiles = min_int(j.n_tiles - t, b.tiles);
+		if (!j.rows.four || !j.cols.four) /* no tile has all points, so none may begin their sums */
+			memset(r.u, 0, (size_t)(POINTS * b.u_plane) * sizeof(float));
+		for (int i = 0; i < N_KINDS; i++) {
+			struct kind kd = kind_of(&j, i);
 
-			if (k0 == j.from || j.n_tiles > b.tiles) /* else V still stands */
-				transform_input(r.v, b.v_plane, (ptrdiff_t)b.tiles * VL, x, &j, t, tiles, false,
-						r.zero);
-			transform_gradient(r.m, &b, dy, &j, t, tiles, k0, kn, r.zero);
-			sum_products(r.u, r.v, r.m, &b, j.c, tiles, kn, t > 0);
+			for (int t = 0; t < kd.tiles; t += b.tiles) {
+				int tiles = min_int(kd.tiles - t, b.tiles);
+
+				if (k0 == j.from || !b.one) /* else V still stands */
+					transform_input(r.v, b.v_plane, (ptrdiff_t)b.tiles * VL, x, &j, &kd, t, tiles,
+							false, r.zero);
+				transform_gradient(r.m, &b, dy, &j, &kd, t, tiles, k0, kn, r.zero);
+				sum_products(r.u, r.v, r.m, &b, &kd, j.c, tiles, kn, i + t > 0);
+			}
 		}
 		finish_weights(dw, r.u, &b, j.c, j.k, k0, kn);
 	}
@@ -701,8 +859,10 @@ static void backward_weights(float *dw, const float *dy, const float *x, const s
 static size_t workspace(const struct conv_shape *cs, int n)
 {
 	struct job f = forward_job(cs, n), b = backward_job(cs, n);
-	struct blocks fb = blocks_for(&f), bb = blocks_for(&b);
-	struct sum_blocks sb = sum_blocks_for(&f);
+	int f_tiles = min_int(most_tiles(&f), MOST_TILES),
+	    b_tiles = min_int(most_tiles(&b), MOST_TILES); /* for all <= n */
+	struct blocks fb = blocks_of(&f, f_tiles), bb = blocks_of(&b, b_tiles);
+	struct sum_blocks sb = sum_blocks_of(&f, f_tiles);
 	size_t a[3] = {room_for(NULL, NULL, &f, &fb), room_for(NULL, NULL, &b, &bb), sum_room_for(NULL, NULL, &f, &sb)};
 
 	for (int i = 1; i < 3; i++)

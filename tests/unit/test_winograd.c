@@ -168,7 +168,7 @@ static void channels(void)
 	check_all(6, 5, 3, 1, 1, 1);
 }
 
-/* Tiles that hang over the edge, maps smaller than a tile, every padding. */
+/* Tiles of 4 and of 3, tiles that hang over the edge, maps smaller than a tile, every padding. */
 static void geometry(void)
 {
 	static const int maps[][2] = {{7, 7}, {5, 9}, {14, 14}, {3, 3}, {4, 4}, {1, 8}, {8, 2}, {1, 1}};
@@ -183,6 +183,8 @@ static void geometry(void)
 static void blocks(void)
 {
 	check_all(17, 20, 32, 48, 1, 3);
+	check_all(14, 11, 32, 48, 1, 9);
+	check_all(7, 7, 32, 48, 1, 33);
 	check_all(5, 4, 400, 100, 1, 2);
 	check_all(5, 4, 100, 400, 1, 2);
 }
@@ -230,6 +232,17 @@ static void batch_of_one(void)
 	teardown(&t);
 }
 
+/* One workspace serves fewer images as well. */
+static void workspace_grows(void)
+{
+	for (int side = 4; side <= 9; side++) {
+		struct conv_shape cs = shape_of(side, 7, 32, 32, 1);
+
+		for (int n = 1; n < 60; n++)
+			assert_true(conv_workspace(&cs, n) <= conv_workspace(&cs, n + 1));
+	}
+}
+
 /* A NaN reaches the outputs that see it, perhaps the rest of their tiles, and no other image. */
 static void nan_stays_in_its_image(void)
 {
@@ -268,6 +281,7 @@ EACH_ISA(geometry)
 EACH_ISA(blocks)
 EACH_ISA(tails)
 EACH_ISA(batch_of_one)
+EACH_ISA(workspace_grows)
 EACH_ISA(nan_stays_in_its_image)
 
 static void test_choice(void **state)
@@ -294,10 +308,10 @@ static void test_choice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_channels),     cmocka_unit_test(test_geometry),
-		cmocka_unit_test(test_blocks),       cmocka_unit_test(test_tails),
-		cmocka_unit_test(test_batch_of_one), cmocka_unit_test(test_nan_stays_in_its_image),
-		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_channels),        cmocka_unit_test(test_geometry),
+		cmocka_unit_test(test_blocks),          cmocka_unit_test(test_tails),
+		cmocka_unit_test(test_batch_of_one),    cmocka_unit_test(test_nan_stays_in_its_image),
+		cmocka_unit_test(test_workspace_grows), cmocka_unit_test(test_choice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
