@@ -23,9 +23,9 @@ sane() {
 			fail "durations of trial $trial: $train $eval $wall"
 	done <"$tmp/rows"
 }
-for at in '-1h' '+1y' '1970-01-01 00:00:10'; do
+for at in '-1h' '+1y' '@1970-01-01 00:00:10'; do
 	n=$((n + 1))
-	faketime "$at" "$GAPSWEEP" run -q -j2 --no-report -o "$tmp/run$n" "$tmp/grid.yaml" >"$tmp/out" 2>"$tmp/err" ||
+	faketime -f "$at" "$GAPSWEEP" run -q -j2 --no-report -o "$tmp/run$n" "$tmp/grid.yaml" >"$tmp/out" 2>"$tmp/err" ||
 		fail "'$at' gave exit $?: $(cat "$tmp/err")"
 	same_tables "$reference" "$tmp/run$n"
 	sane "$tmp/run$n"

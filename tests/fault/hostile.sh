@@ -70,7 +70,7 @@ fi
 # Too large, too deep: refused within a second, and before any memory is taken.
 { sed '/^parameters/,$d' "$tmp/grid.yaml"; echo 'parameters:'; } | grep -v '^baseline' >"$tmp/huge.yaml"
 for name in momentum dampening weight_decay label_smoothing; do
-	printf '  %s: {min: 0.1, max: 0.9, count: 1000}\n' "$name" >>"$tmp/huge.yaml"
+	printf '  %s: {min: 0.1, max: 0.9, count: 1000, distribution: uniform}\n' "$name" >>"$tmp/huge.yaml"
 done
 before=$(date +%s%3N)
 status 78 "$GAPSWEEP" plan "$tmp/huge.yaml"
