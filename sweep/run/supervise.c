@@ -78,8 +78,10 @@ static void tell(const struct supervisor *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	if (send(s->fd, line, n < (int)sizeof(line) ? (size_t)n : sizeof(line) - 1, MSG_NOSIGNAL) < 0)
-		return; /* it died already: the loop will see it */
+	n = n < (int)sizeof(line) ? n : (int)sizeof(line) - 1;
+	for (int tries = 0; tries < WATCH_TRIES; tries++)
+		if (send(s->fd, line, (size_t)n, MSG_NOSIGNAL) >= 0 || errno == EPIPE)
+			return; /* said; or it died already, and the loop will see it */
 }
 
 /* All that a new runner must know. */
@@ -95,6 +97,7 @@ static void brief(const struct supervisor *s)
 		tell(s, "failed %s %s", s->failed[i].key, s->failed[i].reason);
 	for (int i = 0; i < s->n_suspects; i++)
 		tell(s, "suspect %s %d %s", s->suspect[i].key, s->suspect[i].deaths, s->suspect[i].reason);
+	tell(s, WATCH_GO);
 	shutdown(s->fd, SHUT_WR);
 }
 

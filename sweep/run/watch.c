@@ -38,14 +38,20 @@ static int take(struct watch *w, const char *line)
 int watch_open(struct watch *w, struct err *e)
 {
 	const char *text = getenv(WATCH_ENV);
-	char line[WATCH_LINE];
-	ssize_t n;
+	char line[WATCH_LINE] = "";
+	int failed = 0;
 
 	*w = (struct watch){.fd = text ? atoi(text) : -1};
 	if (w->fd < 0)
 		return 0;
 	fcntl(w->fd, F_SETFD, FD_CLOEXEC); /* not for gnuplot and git */
-	while ((n = recv(w->fd, line, sizeof(line) - 1, 0)) > 0) {
+	while (strcmp(line, WATCH_GO) != 0) {
+		ssize_t n = recv(w->fd, line, sizeof(line) - 1, 0);
+
+		if (n < 0 && ++failed < WATCH_TRIES)
+			continue;
+		if (n <= 0)
+			break; /* nobody there: prctl() will end this process */
 		line[n] = 0;
 		if (take(w, line)) {
 			watch_close(w);

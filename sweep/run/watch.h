@@ -3,7 +3,7 @@
  * before this one, and what this one tells of its trials.
  *
  * A message is one packet of text. To the runner, before it begins: `cap N`, `deadline S`, `failed KEY REASON`,
- * `suspect KEY DEATHS REASON`, `streak N REASON`. From it: `workers N`, `begin KEY`, `epoch KEY`, `checkpoint KEY`,
+ * `suspect KEY DEATHS REASON`, `streak N REASON`, `go`. From it: `workers N`, `begin KEY`, `epoch KEY`, `checkpoint KEY`,
  * `stop KEY`, `end KEY STATE REASON`.
  */
 #ifndef SWEEP_RUN_WATCH_H
@@ -13,6 +13,8 @@
 
 #define WATCH_ENV      "GAPSWEEP_RUNNER" /* the line's descriptor; set only for a runner */
 #define WATCH_LINE     512               /* most bytes of a message */
+#define WATCH_GO       "go"              /* the last message to the runner */
+#define WATCH_TRIES    100               /* a call that fails for no lasting reason is tried again so often */
 #define DEATHS_TO_FAIL 3
 
 /* A trial that was under way when a runner died, or (deaths 0) that failed earlier in this command. */
