@@ -1,6 +1,7 @@
 /*
  * failing_malloc.c - LD_PRELOAD: the FAIL_AT-th allocation (from 1) returns NULL; with FAIL_ON set, every one from there.
- * FAIL_COUNT=FILE gets a line with the number of allocations of each process that ends.
+ * FAIL_COUNT=FILE gets a line with the number of allocations of each process that ends. With FAIL_BAD set it is no NULL but
+ * an address where nothing is: what a program without checks would go on with.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -15,6 +16,7 @@ extern void *__libc_realloc(void *p, size_t n);
 static atomic_long calls;
 static long at;
 static int on, ready;
+static void *nothing;
 
 /* What runs before main belongs to the loader and the libraries. */
 __attribute__((constructor)) static void begin(void)
@@ -23,6 +25,7 @@ __attribute__((constructor)) static void begin(void)
 
 	at = text ? atol(text) : 0;
 	on = getenv("FAIL_ON") != NULL;
+	nothing = getenv("FAIL_BAD") ? (void *)16 : NULL;
 	ready = 1;
 }
 
@@ -54,15 +57,15 @@ static int fails(void)
 
 void *malloc(size_t n)
 {
-	return fails() ? NULL : __libc_malloc(n);
+	return fails() ? nothing : __libc_malloc(n);
 }
 
 void *calloc(size_t n, size_t size)
 {
-	return fails() ? NULL : __libc_calloc(n, size);
+	return fails() ? nothing : __libc_calloc(n, size);
 }
 
 void *realloc(void *p, size_t n)
 {
-	return fails() ? NULL : __libc_realloc(p, n);
+	return fails() ? nothing : __libc_realloc(p, n);
 }
