@@ -56,7 +56,7 @@ PKG_CHART := gnuplot-nox fonts-dejavu-core
 PKG_TEST  := libcmocka-dev chromium python3-pandas python3-protobuf texlive-latex-base texlive-latex-recommended
 # From npm, into build/npm, for the tests alone.
 NPM_TEST  := playwright-core@1.49.1 axe-core@4.10.2 @duckdb/node-api@1.3.2-alpha.26
-PKG_FAULT := e2fsprogs perl fiu-utils libfiu-dev faketime miller python3-minimal jq
+PKG_FAULT := e2fsprogs perl fiu-utils libfiu-dev faketime miller python3-minimal
 PKG_CHECK := gcovr valgrind
 PKG_FUZZ  := clang libclang-rt-14-dev libomp-14-dev
 PKG_TSAN  := clang libclang-rt-14-dev libomp-14-dev

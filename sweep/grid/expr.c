@@ -73,17 +73,18 @@ static bool take(struct parser *p, const char *token)
 
 static int parse_number(struct parser *p)
 {
-	int start = p->at, n;
 	char copy[NUM_MAX * 2];
+	int start = p->at;
 	double value;
+	size_t n;
 
 	while (is_name(p->text[p->at]) || p->text[p->at] == '.' ||
 	       (strchr("+-", p->text[p->at]) && p->text[p->at] && p->at > start && strchr("eE", p->text[p->at - 1])))
 		p->at++;
-	n = p->at - start;
-	if (n >= (int)sizeof(copy))
-		return FAIL(p, start, "a number of %d characters; expected fewer than %zu", n, sizeof(copy));
-	memcpy(copy, p->text + start, (size_t)n);
+	n = (size_t)(p->at - start);
+	if (n >= sizeof(copy))
+		return FAIL(p, start, "a number of %zu characters; expected fewer than %zu", n, sizeof(copy));
+	memcpy(copy, p->text + start, n);
 	copy[n] = 0;
 	if (!num_read(&value, copy) || (n > 1 && copy[0] == '0' && isdigit((unsigned char)copy[1])))
 		return FAIL(p, start, "'%s' is not a number", copy);
