@@ -53,4 +53,5 @@ void loaded_release(struct loaded *l)
 	if (opened)
 		store_close(&l->store);
 	memset(l, 0, sizeof(*l));
+	malloc_trim(0); /* a sweep refreshes its tables on the way: what that took is not its own */
 }

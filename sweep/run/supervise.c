@@ -18,6 +18,7 @@
 #include "sweep/run/watch.h"
 
 #define IDLE_DEATHS_MAX 3    /* deaths in a row with no trial under way: start-up or the report crash */
+#define LOOK_S          1.0  /* most time between two looks at the runner */
 #define RESERVE_SHARE   0.02 /* of the time there is, kept for the report ... */
 #define RESERVE_MAX_S   60.0 /* ... and no more than this */
 
@@ -215,16 +216,16 @@ static int hear(struct supervisor *s, const char *line)
 	return !strcmp(word, "end") ? ended(s, key, state, streak, reason) : 0;
 }
 
-/* Milliseconds until something may have to be done; -1: until a message. */
+/* Milliseconds until something may have to be done. */
 static int patience(const struct supervisor *s)
 {
-	double until = s->stop_s;
+	double until = fmin(s->stop_s, clock_s() + LOOK_S);
 	double left;
 
 	for (int i = 0; i < s->n_flights && s->o->trial_timeout_s > 0; i++)
 		until = fmin(until, s->flight[i].sign_s + s->o->trial_timeout_s);
 	left = until - clock_s();
-	return isinf(until) ? -1 : left < 0 ? 0 : left > 3600 ? 3600000 : (int)(left * 1000) + 1;
+	return left < 0 ? 0 : (int)(left * 1000) + 1;
 }
 
 static void look_at_clock(struct supervisor *s)
@@ -242,30 +243,35 @@ static void look_at_clock(struct supervisor *s)
 		}
 }
 
-/* Until the runner has ended; its wait status in *status. */
+/*
+ * Until the runner has ended; its wait status in *status. Its end of the line closes with it; but who waits for that alone
+ * waits for ever where somebody else has a copy of it.
+ */
 static int attend(struct supervisor *s, int *status)
 {
+	bool reaped = false;
 	char line[WATCH_LINE];
 	int rc = 0;
 
-	for (;;) {
+	while (!reaped) {
 		struct pollfd p = {.fd = s->fd, .events = POLLIN};
-		ssize_t n;
+		ssize_t n = poll(&p, 1, patience(s)) > 0 ? recv(s->fd, line, sizeof(line) - 1, 0) : -1;
 
-		if (poll(&p, 1, patience(s)) > 0) {
-			n = recv(s->fd, line, sizeof(line) - 1, 0);
-			if (!n || (n < 0 && errno != EINTR))
-				break;
-			line[n > 0 ? n : 0] = 0;
+		if (!n)
+			break;
+		if (n > 0) {
+			line[n] = 0;
 			if (!rc)
 				rc = hear(s, line);
 			if (rc)
 				kill(child, SIGTERM);
+		} else {
+			reaped = waitpid(child, status, WNOHANG) == child;
 		}
 		look_at_clock(s);
 	}
 	close(s->fd);
-	while (waitpid(child, status, 0) < 0 && errno == EINTR)
+	while (!reaped && waitpid(child, status, 0) < 0 && errno == EINTR)
 		;
 	child = 0;
 	return rc;
