@@ -21,7 +21,7 @@ SAN_asan  := -fsanitize=address -fno-omit-frame-pointer -O1
 SAN_ubsan := -fsanitize=undefined -fno-sanitize-recover=undefined -O1
 SAN_fuzz  := -fsanitize=fuzzer-no-link,address,undefined -O1
 SAN_tsan  := -fsanitize=thread -O1
-SAN_coverage := --coverage -fprofile-update=atomic -O1
+SAN_coverage := --coverage -O1
 SAN       := $(SAN_$(FLAVOR))
 # Fuzzing is about readers of files: kernels, which clang needs minutes for with all checks in, go without.
 KERN_SAN  := $(if $(filter fuzz,$(FLAVOR)),-O1,$(SAN))

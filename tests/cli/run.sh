@@ -115,4 +115,8 @@ if command -v gnuplot >/dev/null; then
 	status 0 "$GAPSWEEP" run -o "$tmp/one" "$tmp/grid.yaml"
 	said "$tmp/out" "$tmp/one/report.html"
 	[ -s "$tmp/one/report.html" ] || fail "no report.html"
+	# Nothing but diverged trials: what can be told is told.
+	status 0 "$GAPSWEEP" run --set epochs=1 --set diverge_above=0.1 -o "$tmp/bound" "$tmp/grid.yaml"
+	said "$tmp/bound/report.html" "DIVERGED: a loss of"
+	said "$tmp/bound/report.html" "no epoch has finite figures"
 fi
