@@ -201,7 +201,7 @@ static void backward_bn(struct net *net, struct node *n, int images)
 
 	bn_backward(&net->crew, x->grad, own ? gradient(net, n->weight) : NULL, own ? gradient(net, n->bias) : NULL,
 		    add_grad, n->grad, n->back_out, x->back_out, n->saved_mean, n->saved_rstd, weight(net, n->weight),
-		    n->relu, !net->freeze_bn, n->add_to_add, pixels(n, images), n->c);
+		    n->relu && !n->gated, !net->freeze_bn, n->add_to_add, pixels(n, images), n->c);
 }
 
 static void backward_linear(struct net *net, struct node *n, int images)
@@ -232,6 +232,8 @@ static void backward_node(struct net *net, struct node *n, int images)
 		split_relu_backward(&net->crew, x->grad, n->grad, n->back_out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
+		if (n->gates)
+			split_relu_backward(&net->crew, n->grad, n->grad, n->back_out, pixels(n, images) * n->c);
 		split_maxpool_backward(&net->crew, x->grad, n->grad, n->mask, &n->pool, images);
 		break;
 	case OP_GAP:

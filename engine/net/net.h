@@ -65,6 +65,7 @@ struct node {
 	/* decided by place.c */
 	bool needs_grad;                /* something trained lies at or below it */
 	bool add_to_in, add_to_add;     /* a later node has already written that gradient: add to it */
+	bool gates, gated;              /* OP_MAXPOOL: does ReLU's backward work for its input, which is gated */
 	float *out, *grad;              /* training: [batch][h][w][c]; grad NULL if not needed */
 	float *grad_at;                 /* where grad lies when it is needed */
 	float *back_out;                /* where the backward pass finds the map: out, or where it is computed again */

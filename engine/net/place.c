@@ -83,7 +83,9 @@ static struct use use_of(const struct net *net, int i)
 	const struct node *n = &net->node[i];
 	struct use u = {.forward = i == net->n_nodes - 1 ? i + 1 : i};
 
-	if (n->needs_grad && (n->op == OP_RELU || (n->op == OP_BN && n->relu)))
+	if (n->needs_grad && !n->gated && (n->op == OP_RELU || (n->op == OP_BN && n->relu)))
+		add_backward_use(&u, last - i);
+	if (n->needs_grad && n->gates)
 		add_backward_use(&u, last - i);
 	for (int j = i + 1; j < net->n_nodes; j++) {
 		const struct node *reader = &net->node[j];
@@ -97,6 +99,20 @@ static struct use use_of(const struct net *net, int i)
 			add_backward_use(&u, last - reader->again);
 	}
 	return u;
+}
+
+/*
+ * ReLU passes a gradient where its output is positive. A max pooling that is the only reader of that output sends gradients
+ * only to pixels that were a window's maximum, so to pixels whose value is its own output: it can stop them itself, at
+ * its smaller size, and the large map need not be kept.
+ */
+static void set_gates(struct net *net)
+{
+	for (int j = 1; j < net->n_nodes; j++) {
+		struct node *pool = &net->node[j], *x = &net->node[pool->in];
+
+		pool->gates = x->gated = pool->op == OP_MAXPOOL && x->op == OP_BN && x->relu && x->consumers == 1;
+	}
 }
 
 /* Worth its time: a large map that is out of use for a quarter of the step. */
@@ -263,15 +279,20 @@ static void place_lives(struct plan *plan)
 	}
 }
 
+/* Of images so large that a few of their maps fill the cache, evaluation takes this many at once (no more than a training
+ * batch has): transforming and reading the weights is worth more images. */
+#define EVAL_LARGE 32
+
 /* As many images as keep the live maps of evaluation in cache: 8 .. 256, a multiple of 8. */
 static int choose_eval_batch(struct plan *plan, const struct net *net)
 {
+	int least = net->batch < EVAL_LARGE ? max_int(net->batch / 8 * 8, 8) : EVAL_LARGE;
 	size_t n;
 
 	evaluation_lives(plan, net, 1);
 	place_lives(plan);
 	n = EVAL_FLOATS / plan->total / 8 * 8;
-	return n < 8 ? 8 : n > 256 ? 256 : (int)n;
+	return n < 8 ? least : n > 256 ? 256 : (int)n;
 }
 
 static size_t workspace_floats(const struct net *net)
@@ -416,6 +437,7 @@ void net_place(struct net *net, struct arena *a, int batch, int first, int end)
 	float *region;
 
 	net->batch = batch;
+	set_gates(net);
 	net->first = first;
 	net->end = end;
 	net->eval_batch = choose_eval_batch(&eval_plan, net);
