@@ -26,59 +26,70 @@ static const float *pixel(const float *x, const struct pool_shape *ps, int i, in
 	return x + (((ptrdiff_t)i * ps->h + row) * ps->w + col) * ps->c;
 }
 
-static void max_start(float *y, uint8_t *arg, const float *x, int index, int c)
+/* One output's window. */
+struct window {
+	const float *x; /* where its first row and column would be */
+	struct span v, u;
+};
+
+KERN_INLINE void max_vector(float *y, uint8_t *arg, const struct window *win, const struct pool_shape *ps, int k)
 {
-	memcpy(y, x, (size_t)c * sizeof(*y));
-	memset(arg, index, (size_t)c);
-}
+	const vi all = {0};
+	vf top = {0};
+	vi index = all;
+	bool first = true;
 
-static void max_take(float *y, uint8_t *arg, const float *x, int index, int c)
-{
-	int k = 0;
+	for (int a = win->v.from; a < win->v.to; a++) {
+		const float *x = win->x + ((ptrdiff_t)a * ps->w + win->u.from) * ps->c + k;
 
-	for (; k + VL <= c; k += VL) {
-		vf v = vf_load(x + k), top = vf_load(y + k);
-		vi take = (vi)(v > top) | (vi)(v != v);
-		vi old = __builtin_convertvector(*(const vb_u *)(arg + k), vi), new = (vi){0} + index;
+		for (int b = win->u.from; b < win->u.to; b++, x += ps->c, first = false) {
+			vf v = vf_load(x);
+			vi take = first ? ~all : (vi)(v > top) | (vi)(v != v);
 
-		vf_store(y + k, (vf)(((vi)v & take) | ((vi)top & ~take)));
-		*(vb_u *)(arg + k) = __builtin_convertvector((new &take) | (old & ~take), vb_u);
-	}
-	for (; k < c; k++) {
-		if (x[k] > y[k] || x[k] != x[k]) {
-			y[k] = x[k];
-			arg[k] = (uint8_t)index;
+			top = (vf)(((vi)v & take) | ((vi)top & ~take));
+			index = ((all + (a * ps->r + b)) & take) | (index & ~take);
 		}
 	}
+	vf_store(y + k, top);
+	*(vb_u *)(arg + k) = __builtin_convertvector(index, vb_u);
 }
 
-static void max_window(float *y, uint8_t *arg, const float *x, const struct pool_shape *ps, int i, const struct span *v,
-		       const struct span *u)
+static void max_one(float *y, uint8_t *arg, const struct window *win, const struct pool_shape *ps, int k)
 {
 	bool first = true;
 
-	for (int a = v->from; a < v->to; a++) {
-		for (int b = u->from; b < u->to; b++, first = false) {
-			const float *at = pixel(x, ps, i, v->base + a, u->base + b);
+	for (int a = win->v.from; a < win->v.to; a++) {
+		for (int b = win->u.from; b < win->u.to; b++, first = false) {
+			float v = win->x[((ptrdiff_t)a * ps->w + b) * ps->c + k];
 
-			if (first)
-				max_start(y, arg, at, a * ps->r + b, ps->c);
-			else
-				max_take(y, arg, at, a * ps->r + b, ps->c);
+			if (!first && !(v > y[k]) && v == v)
+				continue;
+			y[k] = v;
+			arg[k] = (uint8_t)(a * ps->r + b);
 		}
 	}
+}
+
+static void max_window(float *y, uint8_t *arg, const struct window *win, const struct pool_shape *ps)
+{
+	int k = 0;
+
+	for (; k + VL <= ps->c; k += VL)
+		max_vector(y, arg, win, ps, k);
+	for (; k < ps->c; k++)
+		max_one(y, arg, win, ps, k);
 }
 
 static void max_forward(float *y, uint8_t *arg, const float *x, const struct pool_shape *ps, int n)
 {
 	for (int i = 0; i < n; i++) {
 		for (int p = 0; p < ps->p; p++) {
-			struct span v = span_of(p, ps->h, ps);
+			struct window win = {.v = span_of(p, ps->h, ps)};
 
 			for (int q = 0; q < ps->q; q++, y += ps->c, arg += ps->c) {
-				struct span u = span_of(q, ps->w, ps);
-
-				max_window(y, arg, x, ps, i, &v, &u);
+				win.u = span_of(q, ps->w, ps);
+				win.x = pixel(x, ps, i, win.v.base, win.u.base);
+				max_window(y, arg, &win, ps);
 			}
 		}
 	}
@@ -89,18 +100,46 @@ static size_t map_bytes(const struct pool_shape *ps, int n)
 	return (size_t)n * (size_t)ps->h * (size_t)ps->w * (size_t)ps->c * sizeof(float);
 }
 
+/* dx += dy, or dx = dy, where arg is index; elsewhere += 0, or = 0. */
+KERN_INLINE void max_share(float *dx, const float *dy, const uint8_t *arg, int index, int c, bool add)
+{
+	int k = 0;
+
+	for (; k + VL <= c; k += VL) {
+		vf v = vf_and(vf_load(dy + k), __builtin_convertvector(*(const vb_u *)(arg + k), vi) == index);
+
+		vf_store(dx + k, add ? vf_load(dx + k) + v : v);
+	}
+	for (; k < c; k++) {
+		float v = arg[k] == index ? dy[k] : 0;
+
+		dx[k] = add ? dx[k] + v : v;
+	}
+}
+
+/* Is every pixel in exactly one window? */
+static bool tiles_the_map(const struct pool_shape *ps)
+{
+	return ps->pad == 0 && ps->stride == ps->r && ps->p * ps->r == ps->h && ps->q * ps->r == ps->w;
+}
+
 static void max_backward(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int n)
 {
-	memset(dx, 0, map_bytes(ps, n));
+	const bool add = !tiles_the_map(ps);
+
+	if (add)
+		memset(dx, 0, map_bytes(ps, n));
 	for (int i = 0; i < n; i++) {
 		for (int p = 0; p < ps->p; p++) {
-			for (int q = 0; q < ps->q; q++, dy += ps->c, arg += ps->c) {
-				for (int k = 0; k < ps->c; k++) {
-					int row = p * ps->stride - ps->pad + arg[k] / ps->r;
-					int col = q * ps->stride - ps->pad + arg[k] % ps->r;
+			struct span v = span_of(p, ps->h, ps);
 
-					dx[(((ptrdiff_t)i * ps->h + row) * ps->w + col) * ps->c + k] += dy[k];
-				}
+			for (int q = 0; q < ps->q; q++, dy += ps->c, arg += ps->c) {
+				struct span u = span_of(q, ps->w, ps);
+
+				for (int a = v.from; a < v.to; a++)
+					for (int b = u.from; b < u.to; b++)
+						max_share((float *)pixel(dx, ps, i, v.base + a, u.base + b), dy, arg,
+							  a * ps->r + b, ps->c, add);
 			}
 		}
 	}

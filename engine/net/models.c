@@ -319,11 +319,12 @@ static void resnet_slim(struct builder *b, const struct model_spec *m, int class
 
 static void cnn(struct builder *b, const struct model_spec *m, int classes)
 {
-	int x = relu(b, conv(b, 0, "conv1", 32, 3, 1, 1, true));
+	int x = conv(b, 0, "conv1", 32, 3, 1, 1, true);
 
-	x = max_pool(b, x, 2, 2, 0);
-	x = relu(b, conv(b, x, "conv2", 64, 3, 1, 1, true));
-	x = max_pool(b, x, 2, 2, 0);
+	/* The ReLU after the pool: the same values and gradients, to the bit, of a quarter of the pixels. */
+	x = relu(b, max_pool(b, x, 2, 2, 0));
+	x = conv(b, x, "conv2", 64, 3, 1, 1, true);
+	x = relu(b, max_pool(b, x, 2, 2, 0));
 	x = relu(b, linear(b, x, "fc1", m->hidden ? m->hidden : 128));
 	linear(b, dropout(b, x), "fc2", classes);
 }
