@@ -10,6 +10,7 @@
 #include "engine/kernels/kern_vec.h"
 
 struct wgrad {
+	ptrdiff_t x_line; /* floats from one kernel row to the next */
 	ptrdiff_t x_image, x_row, x_pixel, dy_image, dy_row, dy_pixel;
 	int n, p, q;
 	int k;        /* floats from one t to the next in dw */
@@ -92,6 +93,24 @@ KERN_INLINE void store_sums(float *dw, const float *sum, bool add, int kn)
 #define TILE_NV   1
 #define TILE_T    1
 #include "engine/kernels/kern_wgrad_tile.h"
+#define TILE_NAME stem32
+#define TILE_V    vf16
+#define TILE_NV   2
+#define TILE_T    9
+#define TILE_RUN  3
+#include "engine/kernels/kern_wgrad_tile.h"
+#define TILE_NAME stem16
+#define TILE_V    vf16
+#define TILE_NV   1
+#define TILE_T    9
+#define TILE_RUN  3
+#include "engine/kernels/kern_wgrad_tile.h"
+#define TILE_NAME stem8
+#define TILE_V    vf8
+#define TILE_NV   1
+#define TILE_T    9
+#define TILE_RUN  3
+#include "engine/kernels/kern_wgrad_tile.h"
 #else
 #define TILE_NAME tile6x2
 #define TILE_V    vf
@@ -128,6 +147,19 @@ KERN_INLINE void store_sums(float *dw, const float *sum, bool add, int kn)
 #define TILE_NV   1
 #define TILE_T    1
 #include "engine/kernels/kern_wgrad_tile.h"
+#define TILE_NAME stem1
+#define TILE_V    vf
+#define TILE_NV   1
+#define TILE_T    9
+#define TILE_RUN  3
+#include "engine/kernels/kern_wgrad_tile.h"
+/* More sums than registers: one vector after the other. */
+static void stem2(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int tn, int kn)
+{
+	stem1(dw, g, x, dy, add, tn, kn < VL ? kn : VL);
+	if (kn > VL)
+		stem1(dw + VL, g, x, dy + VL, add, tn, kn - VL);
+}
 #endif
 
 typedef void (*tile_fn)(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int tn, int kn);
@@ -138,16 +170,17 @@ struct panel {
 		int t;
 		tile_fn fn;
 	} tile[N_TILES]; /* longest first; the last is 1 */
+	tile_fn stem;    /* all nine inputs of a 3x3 kernel with one channel */
 };
 
 static const struct panel panels[] = {
 #if defined(KERN_avx512)
-	{32, {{12, tile12x32}, {8, tile8x32}, {3, tile3x32}, {1, tile1x32}}},
-	{16, {{24, tile24x16}, {8, tile8x16}, {3, tile3x16}, {1, tile1x16}}},
-	{8, {{24, tile24x8}, {8, tile8x8}, {3, tile3x8}, {1, tile1x8}}},
+	{32, {{12, tile12x32}, {8, tile8x32}, {3, tile3x32}, {1, tile1x32}}, stem32},
+	{16, {{24, tile24x16}, {8, tile8x16}, {3, tile3x16}, {1, tile1x16}}, stem16},
+	{8, {{24, tile24x8}, {8, tile8x8}, {3, tile3x8}, {1, tile1x8}}, stem8},
 #else
-	{2 * VL, {{6, tile6x2}, {3, tile3x2}, {1, tile1x2}, {1, tile1x2}}},
-	{VL, {{12, tile12x1}, {8, tile8x1}, {3, tile3x1}, {1, tile1x1}}},
+	{2 * VL, {{6, tile6x2}, {3, tile3x2}, {1, tile1x2}, {1, tile1x2}}, stem2},
+	{VL, {{12, tile12x1}, {8, tile8x1}, {3, tile3x1}, {1, tile1x1}}, stem1},
 #endif
 };
 enum { N_PANELS = sizeof(panels) / sizeof(panels[0]) };
@@ -296,6 +329,14 @@ static void run_panel(float *dw, const struct wgrad *g, const float *x, const fl
 	}
 }
 
+/* All rows at once, where they are three short ones. */
+static void run_stem(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int k0)
+{
+	const struct panel *pn = panel_for(g->to - k0);
+
+	pn->stem(dw + k0, g, x, dy, add, 9, g->to - k0 < pn->width ? g->to - k0 : pn->width);
+}
+
 /* dy: of the block, in panels or as it came */
 static void run_block(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add,
 		      const struct conv_shape *cs, const struct plan *pl)
@@ -306,21 +347,33 @@ static void run_block(float *dw, const struct wgrad *g, const float *x, const fl
 	for (int k0 = g->from; k0 < g->to;) {
 		int width = panel_for(g->to - k0)->width;
 		struct wgrad h = *g;
+		const float *from;
 
 		h.dy_pixel = pl->panels ? width : cs->k;
 		h.dy_row = g->q * h.dy_pixel;
 		h.dy_image = g->p * h.dy_row;
-		for (int r = 0; r < cs->r; r++)
-			run_panel(dw + (ptrdiff_t)r * run * cs->k, &h, x + r * pl->line,
-				  dy + (pl->panels ? (k0 - g->from) * pixels : k0), add, run, k0);
+		from = dy + (pl->panels ? (k0 - g->from) * pixels : k0);
+		if (cs->r == 3 && run == 3)
+			run_stem(dw, &h, x, from, add, k0);
+		for (int r = 0; r < cs->r && !(cs->r == 3 && run == 3); r++)
+			run_panel(dw + (ptrdiff_t)r * run * cs->k, &h, x + r * pl->line, from, add, run, k0);
 		k0 += width;
 	}
+}
+
+enum { STRIP = 16 };
+
+KERN_INLINE void add_strip(float *sum, const float *dy)
+{
+	KERN_UNROLL
+	for (int c = 0; c < STRIP; c += VL)
+		vf_store(sum + c, vf_load(sum + c) + vf_load(dy + c));
 }
 
 /* Sums of 64 pixels in float, of all pixels in double, 16 channels at a time. */
 static void bias_gradient(float *db, const float *dy, const struct conv_shape *cs, int n)
 {
-	enum { STRIP = 16, RUN = 64 };
+	enum { RUN = 64 };
 	const ptrdiff_t pixels = (ptrdiff_t)n * cs->p * cs->q;
 	const int k = cs->k, to = cs->to ? cs->to : k;
 
@@ -332,9 +385,13 @@ static void bias_gradient(float *db, const float *dy, const struct conv_shape *c
 			ptrdiff_t end = i + RUN < pixels ? i + RUN : pixels;
 			float sum[STRIP] = {0};
 
-			for (ptrdiff_t j = i; j < end; j++)
-				for (int c = 0; c < kn; c++)
-					sum[c] += dy[j * k + k0 + c];
+			if (kn == STRIP)
+				for (ptrdiff_t j = i; j < end; j++)
+					add_strip(sum, dy + j * k + k0);
+			else
+				for (ptrdiff_t j = i; j < end; j++)
+					for (int c = 0; c < kn; c++)
+						sum[c] += dy[j * k + k0 + c];
 			for (int c = 0; c < kn; c++)
 				total[c] += (double)sum[c];
 		}
@@ -362,6 +419,7 @@ static void backward_weights(float *dw, float *db, const float *dy, const float 
 	ptrdiff_t x_size = (ptrdiff_t)cs->h * cs->w * cs->c, dy_row = (ptrdiff_t)cs->q * cs->k;
 	struct room room;
 	struct wgrad g = {
+		.x_line = pl.line,
 		.x_image = pl.x_size,
 		.x_row = pl.line * pl.step,
 		.x_pixel = (ptrdiff_t)pl.step * cs->c,

@@ -1,14 +1,19 @@
 /*
  * kern_wgrad_tile.h - body of one register tile of kern_wgrad.c; included once a tile.
  *
- * TILE_NAME sums, over all pixels of a block, TILE_T neighbouring inputs times TILE_NV vectors TILE_V of output
- * channels, of which tn and kn are there. x and dy point at the first pixel's; dw at the tile's first weight.
+ * TILE_NAME sums, over all pixels of a block, TILE_T inputs times TILE_NV vectors TILE_V of output channels, of which tn
+ * and kn are there. The inputs are neighbours in a kernel row, or TILE_RUN (a whole row) in each of several rows. x and dy
+ * point at the first pixel's; dw at the tile's first weight.
  */
+#ifndef TILE_RUN
+#define TILE_RUN TILE_T
+#endif
 static void TILE_NAME(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int tn, int kn)
 {
 	enum { LANES = sizeof(TILE_V) / sizeof(float), WIDTH = TILE_NV * LANES };
 	TILE_V sum[TILE_T][TILE_NV];
 	float out[TILE_T * WIDTH] __attribute__((aligned(64)));
+	const ptrdiff_t line = g->x_line;
 
 	KERN_UNROLL
 	for (int t = 0; t < TILE_T; t++)
@@ -30,7 +35,7 @@ static void TILE_NAME(float *dw, const struct wgrad *g, const float *x, const fl
 				for (int t = 0; t < TILE_T; t++)
 					KERN_UNROLL
 				for (int v = 0; v < TILE_NV; v++)
-					sum[t][v] += a[t] * dv[v];
+					sum[t][v] += a[t / TILE_RUN * line + t % TILE_RUN] * dv[v];
 				a += g->x_pixel;
 				b += g->dy_pixel;
 			}
@@ -61,3 +66,4 @@ static void TILE_NAME(float *dw, const struct wgrad *g, const float *x, const fl
 #undef TILE_V
 #undef TILE_NV
 #undef TILE_T
+#undef TILE_RUN
