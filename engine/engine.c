@@ -6,6 +6,7 @@
 
 #include "engine/base/rng.h"
 #include "engine/data/data.h"
+#include "engine/kernels/gemm.h"
 #include "engine/kernels/kernels.h"
 
 int engine_init(struct err *e)
@@ -33,7 +34,7 @@ uint64_t engine_probe(void)
 	if (!x)
 		return 0;
 	rng_uniform(x, ROWS * IN + OUT * IN, -1, 1, 0, RNG_INIT, 0);
-	linear_forward(x + ROWS * IN + OUT * IN, x, x + ROWS * IN, x, ROWS, IN, OUT);
+	gemm_linear_forward(x + ROWS * IN + OUT * IN, x, x + ROWS * IN, x, ROWS, IN, OUT);
 	hash = XXH3_64bits(x + ROWS * IN + OUT * IN, ROWS * OUT * sizeof(*x));
 	free(x);
 	return hash;

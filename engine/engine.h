@@ -25,7 +25,7 @@
 #define ENGINE_NAME_MAX   32   /* bytes of a group's name, with the NUL */
 #define ENGINE_CHANNELS   1024 /* most channels that can be normalised one by one */
 /* Raised whenever a change of the engine changes any figure it computes; part of every trial's key. */
-#define ENGINE_NUMERICS_VERSION 3
+#define ENGINE_NUMERICS_VERSION 4
 
 /* Once, before anything else and before any parallel region: picks the kernels, quiets BLAS's own threads. */
 int engine_init(struct err *e);

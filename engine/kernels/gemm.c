@@ -27,7 +27,7 @@ const char *gemm_name(void)
 	return name;
 }
 
-void linear_forward(float *y, const float *x, const float *w, const float *b, int n, int d, int o)
+void gemm_linear_forward(float *y, const float *x, const float *w, const float *b, int n, int d, int o)
 {
 	for (int i = 0; i < n; i++)
 		memcpy(y + (size_t)i * o, b, (size_t)o * sizeof(*y));
@@ -42,8 +42,8 @@ static void column_sums(float *db, const float *dy, int n, int o)
 			db[j] += dy[(size_t)i * o + j];
 }
 
-void linear_backward(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w, int n, int d,
-		     int o)
+void gemm_linear_backward(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w, int n,
+			  int d, int o)
 {
 	if (dx)
 		cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, d, o, 1, dy, o, w, d, 0, dx, d);

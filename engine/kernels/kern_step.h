@@ -8,9 +8,6 @@
 #include "engine/kernels/kernels.h"
 
 #include <math.h>
-#if defined(KERN_avx512) || defined(KERN_avx2)
-#include <immintrin.h>
-#endif
 
 /* Sums are kept in float vectors over a block, then added up in double. */
 enum { BLOCK = 4096 };

@@ -68,6 +68,13 @@ struct kern_optim_table {
 	void (*scale)(float *x, float by, int64_t n);
 };
 
+struct kern_linear_table {
+	int64_t most; /* weights from which on OpenBLAS is faster */
+	void (*forward)(float *y, const float *x, const float *w, const float *b, int n, int d, int o);
+	void (*backward)(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w, int n, int d,
+			 int o);
+};
+
 struct kern_rules_table {
 	void (*rmsprop)(float *w, float *v, float *mean, float *buf, const float *g, int64_t n, double lr, double alpha,
 			double eps, double momentum, double weight_decay, struct step_sums *sums);
@@ -88,6 +95,7 @@ struct kern_rules_table {
 	extern const struct kern_wgrad_table kern_wgrad_##isa;       \
 	extern const struct kern_winograd_table kern_winograd_##isa; \
 	extern const struct kern_norm_table kern_norm_##isa;         \
+	extern const struct kern_linear_table kern_linear_##isa;     \
 	extern const struct kern_pool_table kern_pool_##isa;         \
 	extern const struct kern_act_table kern_act_##isa;           \
 	extern const struct kern_rules_table kern_rules_##isa;       \

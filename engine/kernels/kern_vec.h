@@ -8,6 +8,9 @@
 #define ENGINE_KERNELS_KERN_VEC_H
 
 #include <stdint.h>
+#if defined(KERN_avx512) || defined(KERN_avx2)
+#include <immintrin.h>
+#endif
 
 #define KERN_JOIN2(a, b) a##b
 #define KERN_JOIN(a, b)  KERN_JOIN2(a, b)
@@ -85,20 +88,32 @@ KERN_INLINE float relu1(float x)
 	return x <= 0.0f ? 0.0f : x;
 }
 
-/* The first n < VL floats at p; the other lanes are 0. */
+/* The first n < VL floats at p; the other lanes are 0, and what lies there is not touched. */
 KERN_INLINE vf vf_load_n(const float *p, int n)
 {
+#if defined(KERN_avx512)
+	return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+#elif defined(KERN_avx2)
+	return (vf)_mm256_maskload_ps(p, (__m256i)((vi){0, 1, 2, 3, 4, 5, 6, 7} < n));
+#else
 	vf v = {0};
 
 	for (int i = 0; i < n; i++)
 		v[i] = p[i];
 	return v;
+#endif
 }
 
 KERN_INLINE void vf_store_n(float *p, vf v, int n)
 {
+#if defined(KERN_avx512)
+	_mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+#elif defined(KERN_avx2)
+	_mm256_maskstore_ps(p, (__m256i)((vi){0, 1, 2, 3, 4, 5, 6, 7} < n), (__m256)v);
+#else
 	for (int i = 0; i < n; i++)
 		p[i] = v[i];
+#endif
 }
 
 /* Lanes added in double, in order. */

@@ -13,16 +13,17 @@ struct isa {
 	const struct kern_wgrad_table *wgrad;
 	const struct kern_winograd_table *winograd;
 	const struct kern_norm_table *norm;
+	const struct kern_linear_table *linear;
 	const struct kern_pool_table *pool;
 	const struct kern_act_table *act;
 	const struct kern_optim_table *optim;
 	const struct kern_rules_table *rules;
 };
 
-#define ISA(isa)                                                                                                     \
-	{                                                                                                            \
-#isa, &kern_conv_##isa, &kern_wgrad_##isa, &kern_winograd_##isa, &kern_norm_##isa, &kern_pool_##isa, \
-			&kern_act_##isa, &kern_optim_##isa, &kern_rules_##isa                                        \
+#define ISA(isa)                                                                                                       \
+	{                                                                                                              \
+#isa, &kern_conv_##isa, &kern_wgrad_##isa, &kern_winograd_##isa, &kern_norm_##isa, &kern_linear_##isa, \
+			&kern_pool_##isa, &kern_act_##isa, &kern_optim_##isa, &kern_rules_##isa                        \
 	}
 /* Best first. */
 static const struct isa isas[] = {
@@ -153,6 +154,28 @@ void bn_spread(float *dy, float *dadd, const float *dz, const float *z, const fl
 	       const float *factors, bool relu, bool batch_stats, bool accumulate_add, int64_t m, int c)
 {
 	use->norm->spread(dy, dadd, dz, z, y, mean, factors, relu, batch_stats, accumulate_add, m, c);
+}
+
+bool linear_by_blas(int d, int o)
+{
+	return (int64_t)d * o > use->linear->most;
+}
+
+void linear_forward(float *y, const float *x, const float *w, const float *b, int n, int d, int o)
+{
+	if (linear_by_blas(d, o))
+		gemm_linear_forward(y, x, w, b, n, d, o);
+	else
+		use->linear->forward(y, x, w, b, n, d, o);
+}
+
+void linear_backward(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w, int n, int d,
+		     int o)
+{
+	if (linear_by_blas(d, o))
+		gemm_linear_backward(dx, dw, db, dy, x, w, n, d, o);
+	else
+		use->linear->backward(dx, dw, db, dy, x, w, n, d, o);
 }
 
 void maxpool_forward(float *y, uint8_t *arg, const float *x, const struct pool_shape *ps, int n)

@@ -195,6 +195,25 @@ void ref_linear(double *y, const double *x, const double *w, const double *b, in
 		}
 }
 
+void ref_linear_backward(double *dx, double *dw, double *db, const double *dy, const double *x, const double *w, int n,
+			 int d, int o)
+{
+	memset(dx, 0, (size_t)n * (size_t)d * sizeof(*dx));
+	memset(dw, 0, (size_t)o * (size_t)d * sizeof(*dw));
+	memset(db, 0, (size_t)o * sizeof(*db));
+	for (int i = 0; i < n; i++) {
+		for (int j = 0; j < o; j++) {
+			double g = dy[(size_t)i * (size_t)o + (size_t)j];
+
+			db[j] += g;
+			for (int k = 0; k < d; k++) {
+				dx[(size_t)i * (size_t)d + (size_t)k] += g * w[(size_t)j * (size_t)d + (size_t)k];
+				dw[(size_t)j * (size_t)d + (size_t)k] += g * x[(size_t)i * (size_t)d + (size_t)k];
+			}
+		}
+	}
+}
+
 void ref_pool(double *y, const double *x, const struct pool_shape *ps, int n, bool max)
 {
 	for (int i = 0; i < n; i++)

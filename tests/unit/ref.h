@@ -40,6 +40,8 @@ void ref_conv_backward_weights(double *dw, const double *dy, const double *x, co
 void ref_bn(double *z, double *mean, double *var, const double *y, const double *gamma, const double *beta,
 	    const double *add, bool relu, bool batch, int64_t m, int c, double eps);
 void ref_linear(double *y, const double *x, const double *w, const double *b, int n, int d, int o);
+void ref_linear_backward(double *dx, double *dw, double *db, const double *dy, const double *x, const double *w, int n,
+			 int d, int o);
 void ref_pool(double *y, const double *x, const struct pool_shape *ps, int n, bool max);
 double ref_cross_entropy(const double *logits, int label, int classes, double smooth);
 

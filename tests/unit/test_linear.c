@@ -40,6 +40,17 @@ static double loss(void *ctx)
 	return ref_dot(t->yd, t->dy, t->y_n);
 }
 
+static void check_sums(struct problem *t)
+{
+	double *dy = ref_widen(t->dy, t->y_n), *dx = t->want, *dw = dx + t->x_n, *db = dw + t->w_n;
+
+	ref_linear_backward(dx, dw, db, dy, t->xd, t->wd, t->n, t->d, t->o);
+	ref_near("dx", t->dx, dx, t->x_n, 3e-6);
+	ref_near("dw", t->dw, dw, t->w_n, 3e-6);
+	ref_near("db", t->db, db, (size_t)t->o, 3e-6);
+	free(dy);
+}
+
 static void check_slopes(const char *what, struct problem *t, const float *got, double *at, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -57,6 +68,7 @@ static void check(int n, int d, int o)
 	ref_linear(t.yd, t.xd, t.wd, t.bd, n, d, o);
 	ref_near("y", t.y, t.yd, t.y_n, 3e-6);
 	linear_backward(t.dx, t.dw, t.db, t.dy, t.x, t.w, n, d, o);
+	check_sums(&t);
 	if (n * d * o < 20000) {
 		check_slopes("dx by slope", &t, t.dx, t.xd, t.x_n);
 		check_slopes("dw by slope", &t, t.dw, t.wd, t.w_n);
@@ -83,6 +95,27 @@ static void shapes(void)
 	check(7, 33, 17);
 	check(1, 32, 10);
 	check(64, 784, 256);
+	check(5, 65, 64); /* a lane more than vectors hold; neither tiles' rows nor columns fill up */
+	check(13, 127, 9);
+	check(66, 2051, 7);   /* more than a block of rows and a run */
+	check(2, 2100, 2000); /* by OpenBLAS */
+	assert_true(linear_by_blas(2100, 2000) && !linear_by_blas(784, 256));
+}
+
+/* A row's result is the same alone and among others. */
+static void rows_do_not_meet(void)
+{
+	struct problem t;
+	float *y;
+
+	setup(&t, 71, 1100, 11);
+	y = ref_alloc(t.y_n);
+	linear_forward(t.y, t.x, t.w, t.b, 71, 1100, 11);
+	for (size_t i = 0; i < 71; i++)
+		linear_forward(y + i * 11, t.x + i * 1100, t.w, t.b, 1, 1100, 11);
+	ref_same("rows one by one", y, t.y, t.y_n);
+	free(y);
+	teardown(&t);
 }
 
 static void nan_is_seen(void)
@@ -126,6 +159,7 @@ static void same_bits_in_parallel(void)
 		ref_each_isa(test);           \
 	}
 EACH_ISA(shapes)
+EACH_ISA(rows_do_not_meet)
 EACH_ISA(nan_is_seen)
 EACH_ISA(same_bits_in_parallel)
 
@@ -133,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shapes),
+		cmocka_unit_test(test_rows_do_not_meet),
 		cmocka_unit_test(test_nan_is_seen),
 		cmocka_unit_test(test_same_bits_in_parallel),
 	};
