@@ -54,6 +54,26 @@ KERN_INLINE void max_vector(float *y, uint8_t *arg, const struct window *win, co
 	*(vb_u *)(arg + k) = __builtin_convertvector(index, vb_u);
 }
 
+/* A whole window of r x r, r a constant where this is called; line: floats from one of its rows to the next. */
+KERN_INLINE void max_whole(float *y, uint8_t *arg, const float *x, ptrdiff_t line, int c, int r)
+{
+	for (int k = 0; k < c; k += VL) {
+		vf top = vf_load(x + k);
+		vi index = {0};
+
+		KERN_UNROLL
+		for (int i = 1; i < r * r; i++) {
+			vf v = vf_load(x + i / r * line + i % r * c + k);
+			vi take = (vi)(v > top) | (vi)(v != v);
+
+			top = (vf)(((vi)v & take) | ((vi)top & ~take));
+			index = (((vi){0} + i) & take) | (index & ~take);
+		}
+		vf_store(y + k, top);
+		*(vb_u *)(arg + k) = __builtin_convertvector(index, vb_u);
+	}
+}
+
 static void max_one(float *y, uint8_t *arg, const struct window *win, const struct pool_shape *ps, int k)
 {
 	bool first = true;
@@ -72,8 +92,18 @@ static void max_one(float *y, uint8_t *arg, const struct window *win, const stru
 
 static void max_window(float *y, uint8_t *arg, const struct window *win, const struct pool_shape *ps)
 {
+	const bool whole = !win->v.from && !win->u.from && win->v.to == ps->r && win->u.to == ps->r;
+	const ptrdiff_t line = (ptrdiff_t)ps->w * ps->c;
 	int k = 0;
 
+	if (whole && ps->r == 2 && ps->c % VL == 0) {
+		max_whole(y, arg, win->x, line, ps->c, 2);
+		return;
+	}
+	if (whole && ps->r == 3 && ps->c % VL == 0) {
+		max_whole(y, arg, win->x, line, ps->c, 3);
+		return;
+	}
 	for (; k + VL <= ps->c; k += VL)
 		max_vector(y, arg, win, ps, k);
 	for (; k < ps->c; k++)
@@ -100,35 +130,54 @@ static size_t map_bytes(const struct pool_shape *ps, int n)
 	return (size_t)n * (size_t)ps->h * (size_t)ps->w * (size_t)ps->c * sizeof(float);
 }
 
-/* dx += dy, or dx = dy, where arg is index; elsewhere += 0, or = 0. */
-KERN_INLINE void max_share(float *dx, const float *dy, const uint8_t *arg, int index, int c, bool add)
-{
-	int k = 0;
-
-	for (; k + VL <= c; k += VL) {
-		vf v = vf_and(vf_load(dy + k), __builtin_convertvector(*(const vb_u *)(arg + k), vi) == index);
-
-		vf_store(dx + k, add ? vf_load(dx + k) + v : v);
-	}
-	for (; k < c; k++) {
-		float v = arg[k] == index ? dy[k] : 0;
-
-		dx[k] = add ? dx[k] + v : v;
-	}
-}
-
 /* Is every pixel in exactly one window? */
 static bool tiles_the_map(const struct pool_shape *ps)
 {
 	return ps->pad == 0 && ps->stride == ps->r && ps->p * ps->r == ps->h && ps->q * ps->r == ps->w;
 }
 
+/* A whole window of 2 x 2 that is the only one of its pixels: dx = dy where arg is the pixel's index, else 0. */
+KERN_INLINE void share_alone(float *dx, const float *dy, const uint8_t *arg, ptrdiff_t line, int c)
+{
+	for (int k = 0; k < c; k += VL) {
+		vf v = vf_load(dy + k);
+		vi index = __builtin_convertvector(*(const vb_u *)(arg + k), vi);
+
+		KERN_UNROLL
+		for (int i = 0; i < 4; i++)
+			vf_store(dx + i / 2 * line + i % 2 * c + k, vf_and(v, index == i));
+	}
+}
+
+/* dx += dy where arg is index, elsewhere += 0 */
+KERN_INLINE void share_more(float *dx, const float *dy, const uint8_t *arg, int index, int c)
+{
+	int k = 0;
+
+	for (; k + VL <= c; k += VL)
+		vf_store(dx + k,
+			 vf_load(dx + k) + vf_and(vf_load(dy + k),
+						  __builtin_convertvector(*(const vb_u *)(arg + k), vi) == index));
+	for (; k < c; k++)
+		dx[k] += arg[k] == index ? dy[k] : 0;
+}
+
+static void max_backward_alone(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int n)
+{
+	const ptrdiff_t line = (ptrdiff_t)ps->w * ps->c;
+
+	for (int row = 0; row < n * ps->p; row++, dx += line)
+		for (int q = 0; q < ps->q; q++, dx += 2 * ps->c, dy += ps->c, arg += ps->c)
+			share_alone(dx, dy, arg, line, ps->c);
+}
+
 static void max_backward(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int n)
 {
-	const bool add = !tiles_the_map(ps);
-
-	if (add)
-		memset(dx, 0, map_bytes(ps, n));
+	if (ps->r == 2 && ps->c % VL == 0 && tiles_the_map(ps)) {
+		max_backward_alone(dx, dy, arg, ps, n);
+		return;
+	}
+	memset(dx, 0, map_bytes(ps, n));
 	for (int i = 0; i < n; i++) {
 		for (int p = 0; p < ps->p; p++) {
 			struct span v = span_of(p, ps->h, ps);
@@ -138,8 +187,8 @@ static void max_backward(float *dx, const float *dy, const uint8_t *arg, const s
 
 				for (int a = v.from; a < v.to; a++)
 					for (int b = u.from; b < u.to; b++)
-						max_share((float *)pixel(dx, ps, i, v.base + a, u.base + b), dy, arg,
-							  a * ps->r + b, ps->c, add);
+						share_more((float *)pixel(dx, ps, i, v.base + a, u.base + b), dy, arg,
+							   a * ps->r + b, ps->c);
 			}
 		}
 	}

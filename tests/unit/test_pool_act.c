@@ -91,18 +91,32 @@ static void pools(void)
 				}
 }
 
-static void maxpool_ties_and_nan(void)
+/* Whole vectors of channels; windows that tile the map, that leave some of it, that overlap, that stick out. */
+static void pools_of_whole_vectors(void)
 {
-	struct pool_shape ps = shape_of(2, 2, 17, 2, 2, 0);
-	float x[4 * 17], y[17];
+	const struct pool_shape shapes[] = {
+		shape_of(4, 6, 32, 2, 2, 0), shape_of(5, 6, 16, 2, 2, 0), shape_of(4, 7, 16, 2, 2, 0),
+		shape_of(5, 5, 16, 2, 1, 0), shape_of(4, 4, 16, 2, 2, 1), shape_of(6, 6, 16, 3, 3, 0),
+		shape_of(7, 6, 32, 3, 2, 1),
+	};
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		check_pool(&shapes[i], 3, true);
+}
+
+/* A window of 2 x 2 with c channels, of which the first nine differ. */
+static void check_ties_and_nan(int c)
+{
+	struct pool_shape ps = shape_of(2, 2, c, 2, 2, 0);
+	float x[4 * 17], y[17], dy[17], dx[4 * 17];
 	uint8_t arg[17];
 
-	for (int i = 0; i < 4 * 17; i++)
+	for (int i = 0; i < 4 * c; i++)
 		x[i] = -1;
-	x[2 * 17 + 5] = 3, x[3 * 17 + 5] = 3; /* a tie: the first wins */
-	x[1 * 17 + 6] = NAN, x[3 * 17 + 6] = 9;
+	x[2 * c + 5] = 3, x[3 * c + 5] = 3; /* a tie: the first wins */
+	x[1 * c + 6] = NAN, x[3 * c + 6] = 9;
 	x[7] = NAN;
-	x[8] = -INFINITY, x[17 + 8] = -INFINITY, x[2 * 17 + 8] = -INFINITY, x[3 * 17 + 8] = -INFINITY;
+	x[8] = -INFINITY, x[c + 8] = -INFINITY, x[2 * c + 8] = -INFINITY, x[3 * c + 8] = -INFINITY;
 	maxpool_forward(y, arg, x, &ps, 1);
 	assert_int_equal(arg[5], 2);
 	assert_true(isnan(y[6]) && isnan(y[7]));
@@ -110,6 +124,19 @@ static void maxpool_ties_and_nan(void)
 	assert_int_equal(arg[7], 0);
 	assert_true(y[8] == -INFINITY && arg[8] == 0);
 	assert_true(y[0] == -1 && arg[0] == 0);
+	for (int k = 0; k < c; k++)
+		dy[k] = k == 4 ? NAN : 2;
+	maxpool_backward(dx, dy, arg, &ps, 1);
+	for (int i = 0; i < 4; i++)
+		for (int k = 0; k < c; k++)
+			assert_true(i == arg[k] ? k == 4 ? isnan(dx[i * c + k]) : dx[i * c + k] == 2
+						: dx[i * c + k] == 0);
+}
+
+static void maxpool_ties_and_nan(void)
+{
+	check_ties_and_nan(16);
+	check_ties_and_nan(17);
 }
 
 static void check_global(int n, int hw, int c)
@@ -301,6 +328,7 @@ static void slopes(void)
 		ref_each_isa(test);           \
 	}
 EACH_ISA(pools)
+EACH_ISA(pools_of_whole_vectors)
 EACH_ISA(maxpool_ties_and_nan)
 EACH_ISA(global_pools)
 EACH_ISA(relu)
@@ -311,9 +339,13 @@ EACH_ISA(slopes)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pools),        cmocka_unit_test(test_maxpool_ties_and_nan),
-		cmocka_unit_test(test_global_pools), cmocka_unit_test(test_relu),
-		cmocka_unit_test(test_add),          cmocka_unit_test(test_dropout),
+		cmocka_unit_test(test_pools),
+		cmocka_unit_test(test_pools_of_whole_vectors),
+		cmocka_unit_test(test_maxpool_ties_and_nan),
+		cmocka_unit_test(test_global_pools),
+		cmocka_unit_test(test_relu),
+		cmocka_unit_test(test_add),
+		cmocka_unit_test(test_dropout),
 		cmocka_unit_test(test_slopes),
 	};
 
