@@ -194,11 +194,12 @@ opt-levels: deps-test ## the same tables from builds at -O0, -O2 and -O3
 	@for o in 0 2 3; do $(MAKE) --no-print-directory -j$$(nproc) FLAVOR=O$$o CFLAGS="-O$$o -g" build/O$$o/gapsweep || exit 1; done
 	@tests/opt-levels.sh build/O0/gapsweep build/O2/gapsweep build/O3/gapsweep
 
-tsan:                ## the scheduler under ThreadSanitizer (clang, libomp, archer)
+TSAN := build/tsan/tests/unit/test_sched build/tsan/tests/unit/test_share
+tsan:                ## the scheduler and trials that share, under ThreadSanitizer (clang, libomp, archer)
 	@tests/need.sh $(PKG_BUILD) $(PKG_TEST) $(PKG_TSAN)
-	@$(MAKE) --no-print-directory FLAVOR=tsan CC=$(CLANG) build/tsan/tests/unit/test_sched
-	OMP_TOOL_LIBRARIES=$(firstword $(wildcard /usr/lib/llvm-*/lib/libarcher.so)) \
-	TSAN_OPTIONS=ignore_noninstrumented_modules=1 build/tsan/tests/unit/test_sched
+	@$(MAKE) --no-print-directory FLAVOR=tsan CC="$(CLANG)" $(TSAN)
+	for t in $(TSAN); do OMP_TOOL_LIBRARIES=$(firstword $(wildcard /usr/lib/llvm-*/lib/libarcher.so)) \
+		TSAN_OPTIONS=ignore_noninstrumented_modules=1 $$t || exit 1; done
 
 bench: $(B)/tests/bench/bench_kernels $(B)/tests/bench/bench_net ## GFLOP/s of the kernels layer by layer, img/s of whole nets
 	@$<

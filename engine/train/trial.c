@@ -314,9 +314,11 @@ void trial_weights_hash(const struct trial *t, char out[TRIAL_WEIGHTS_HASH])
 		XXH3_64bits_reset(s);
 	for (int i = 0; s && i < t->net.n_params; i++) {
 		const struct param *p = &t->net.param[i];
+		uint64_t values = p->own || p->is_buffer ? XXH3_64bits(p->w, (size_t)p->n * sizeof(float))
+							 : trunk_tensor_hash(t->trunk, i);
 
 		XXH3_64bits_update(s, p->name, strlen(p->name));
-		XXH3_64bits_update(s, p->w, (size_t)p->n * sizeof(float));
+		XXH3_64bits_update(s, &values, sizeof(values));
 	}
 	snprintf(out, TRIAL_WEIGHTS_HASH, "%016llx", s ? (unsigned long long)XXH3_64bits_digest(s) : 0ull);
 	XXH3_freeState(s);

@@ -47,7 +47,8 @@ static void set_up(struct trunk *k, const struct trial *t, bool filled)
 	k->net.end = t->net.first ? t->net.first : net_trunk_end(&t->net); /* placed: as it was then */
 }
 
-static int place(struct trunk *k, const struct trial *t, struct err *e)
+/* from: a trunk like this one, whose tensors are copied; NULL: start values. */
+static int place(struct trunk *k, const struct trial *t, const struct trunk *from, struct err *e)
 {
 	struct arena a = {0};
 
@@ -58,7 +59,10 @@ static int place(struct trunk *k, const struct trial *t, struct err *e)
 	memset(a.base, 0, a.used);
 	a.used = 0;
 	lay_out(k, t, &a);
-	return trial_load(&k->net, t, e);
+	if (!from)
+		return trial_load(&k->net, t, e);
+	memcpy(k->net.w, from->net.w, k->net.n_weights * sizeof(float));
+	return 0;
 }
 
 size_t trunk_bytes(const struct trial *t)
@@ -150,7 +154,7 @@ static int make_features(void *ctx, struct feature_set *set, struct err *e)
 		return err_set(e, ERR_NOMEM, "out of memory");
 	set_up(k, t, false);
 	k->shuffle = false;
-	rc = place(k, t, e);
+	rc = place(k, t, t->trunk, e);
 	net_set_team(&k->net, t->net.crew.team);
 	if (!rc)
 		trunk_fold(k);
@@ -222,7 +226,7 @@ int trunk_new(struct trunk **out, const struct trial *t, struct err *e)
 	set_up(k, t, false);
 	k->features = t->spec.features;
 	k->net.filled = k->features && always_the_same(k);
-	rc = place(k, t, e);
+	rc = place(k, t, NULL, e);
 	if (rc) {
 		trunk_leave(k);
 		*out = NULL;
@@ -245,7 +249,7 @@ int trunk_begin(struct trunk *k, const struct trial *t, bool *moved, struct err 
 		return 0;
 	k->net.filled = false; /* no room: its layers are run; nothing in them has moved yet, or ever will */
 	k->ordered = 0;
-	rc = place(k, t, e);
+	rc = place(k, t, NULL, e);
 	*moved = true;
 	free(old);
 	return rc;
@@ -259,6 +263,15 @@ void trunk_leave(struct trunk *k)
 		features_leave(k->features, k->set);
 	free(k->block);
 	free(k);
+}
+
+uint64_t trunk_tensor_hash(struct trunk *k, int i)
+{
+	const struct param *p = &k->net.param[i];
+
+	if (!k->tensor_hash[i])
+		k->tensor_hash[i] = XXH3_64bits(p->w, (size_t)p->n * sizeof(float));
+	return k->tensor_hash[i];
 }
 
 /* ---- batches ---- */

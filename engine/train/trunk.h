@@ -24,8 +24,9 @@ struct trunk {
 	int64_t ordered; /* for which epoch (+1) order stands; 0: none */
 	void *scratch;   /* for augmentation */
 	struct features *features;
-	struct feature_set *set; /* NULL: its layers are run for every batch */
-	bool made_set;           /* by this trunk, and no epoch has told of it yet */
+	struct feature_set *set;               /* NULL: its layers are run for every batch */
+	bool made_set;                         /* by this trunk, and no epoch has told of it yet */
+	uint64_t tensor_hash[NET_MAX_TENSORS]; /* of those that never change; 0: not asked for yet */
 	void *block;
 };
 
@@ -41,6 +42,9 @@ int trunk_begin(struct trunk *k, const struct trial *t, bool *moved, struct err 
 size_t trunk_bytes(const struct trial *t);
 size_t trunk_features_bytes(const struct trial *t);
 uint64_t trunk_features_key(const struct trial *t); /* 0: none are kept */
+
+/* XXH3-64 of the values of tensor i, no running statistic. */
+uint64_t trunk_tensor_hash(struct trunk *k, int i);
 
 /* The training samples' order in that epoch. */
 const uint32_t *trunk_order(struct trunk *k, int64_t epoch);

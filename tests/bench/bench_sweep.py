@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""bench_sweep.py GAPSWEEP [--only ROW]... [--rounds N] - what sharing is worth: whole sweeps, this machine, one run.
+"""bench_sweep.py GAPSWEEP [--only ROW]... [--rounds N] [--repeats N] - what sharing is worth: whole sweeps, this machine, one run.
 
 frozen    30 frozen-backbone trials (10 head rates x 3 optimizers) of resnet18, 64x64, against one such trial
 kept      the same with freeze_bn: the features are computed once
@@ -8,7 +8,7 @@ demo      the demo grid against PyTorch
 column    the demo grid and ten more head rates at backbone rate 0, against PyTorch
 
 Wall-clock time of the whole command, without charts; sides take turns, medians over the rounds. PyTorch (2 processes x 1
-thread, the better of two memory layouts) trains a few trials of each kind - SGD or Adam, frozen (requires_grad_(False)) or
+thread, the better of two memory layouts for SGD) trains a few trials of each kind - SGD or Adam, frozen (requires_grad_(False)) or
 trained - and the time of a kind is taken that many times: two such trials at once, its start-up not counted.
 """
 import argparse, filecmp, os, statistics, subprocess, sys, tempfile, time
@@ -63,7 +63,7 @@ def against_one(name, *more):
 
 def noshare():
     with tempfile.TemporaryDirectory() as keep:
-        shared, alone = rounds([lambda d: sweep(DEMO, keep + f"/s{time.time()}"), lambda d: sweep(DEMO, keep + f"/a{time.time()}", "--no-share")])
+        shared, alone = rounds([lambda d: sweep(DEMO, keep + f"/s{time.time()}", *SEEDS), lambda d: sweep(DEMO, keep + f"/a{time.time()}", "--no-share", *SEEDS)])
         runs = [f"{keep}/{r}" for r in sorted(os.listdir(keep))]
         for table in ("trials.csv", "epochs.csv", "cells.csv"):
             for r in runs[1:]:
@@ -75,39 +75,45 @@ def noshare():
 def torch_kinds():
     """Seconds that two processes need for one trial each, by kind: (optimizer, frozen)."""
     import peers_demo
+    import torch
 
-    return {(o, f): peers_demo.pair_seconds(o, f, ROUNDS) for o in ("sgd", "adam") for f in (False, True)}
+    layouts = {l: peers_demo.pair_seconds("sgd", False, l, ROUNDS) for l in (torch.contiguous_format, torch.channels_last)}
+    layout = min(layouts, key=layouts.get)
+    kinds = {(o, f): peers_demo.pair_seconds(o, f, layout, ROUNDS) for o, f in (("sgd", True), ("adam", False), ("adam", True))}
+    return {("sgd", False): layouts[layout], **kinds}
 
 
 def column(d):
     text = open(DEMO).read().replace("fashion/", os.path.abspath("grids/fashion") + "/")
-    return sweep(grid_file(d, "column", text + COLUMN), d + "/r")
+    return sweep(grid_file(d, "column", text + COLUMN), d + "/r", *SEEDS)
 
 
 def against_torch(rows):
     kinds = torch_kinds()
     for (o, f), t in kinds.items():
         print(f"         PyTorch, {o}, {'frozen' if f else 'trained'}: {t:.2f} s for two trials, one a process", flush=True)
-    # trials of the demo: 12 trained and 3 frozen cells of each optimizer, five seeds
-    demo = sum(5 * ((3 if f else 12) * t / 2) for (o, f), t in kinds.items())
-    more = sum(5 * 10 * t / 2 for (o, f), t in kinds.items() if f)
+    # trials of the demo: 12 trained and 3 frozen cells of each optimizer, as many seeds
+    demo = sum(REPEATS * ((3 if f else 12) * t / 2) for (o, f), t in kinds.items())
+    more = sum(REPEATS * 10 * t / 2 for (o, f), t in kinds.items() if f)
     if "demo" in rows:
-        (ours,) = rounds([lambda d: sweep(DEMO, d + "/r")])
-        print(f"demo     150 trials: {ours:.2f} s, PyTorch {demo:.1f} s: {demo / ours:.2f}x", flush=True)
+        (ours,) = rounds([lambda d: sweep(DEMO, d + "/r", *SEEDS)])
+        print(f"demo     {30 * REPEATS} trials: {ours:.2f} s, PyTorch {demo:.1f} s: {demo / ours:.2f}x", flush=True)
     if "column" in rows:
         (ours,) = rounds([column])
-        print(f"column   250 trials: {ours:.2f} s, PyTorch {demo + more:.1f} s: {(demo + more) / ours:.2f}x", flush=True)
+        print(f"column   {50 * REPEATS} trials: {ours:.2f} s, PyTorch {demo + more:.1f} s: {(demo + more) / ours:.2f}x", flush=True)
 
 
 def main():
-    global PROGRAM, ROUNDS
+    global PROGRAM, ROUNDS, REPEATS, SEEDS
     names = ["frozen", "kept", "noshare", "demo", "column"]
     args = argparse.ArgumentParser()
     args.add_argument("program")
     args.add_argument("--only", action="append", choices=names)
     args.add_argument("--rounds", type=int, default=3)
+    args.add_argument("--repeats", type=int, default=5, help="of the demo grid's cells")
     a = args.parse_args()
-    PROGRAM, ROUNDS = os.path.abspath(a.program), a.rounds
+    PROGRAM, ROUNDS, REPEATS = os.path.abspath(a.program), a.rounds, a.repeats
+    SEEDS = ["--set", f"repeats={REPEATS}"]
     rows = a.only or names
     if "frozen" in rows:
         against_one("frozen")

@@ -54,7 +54,7 @@ def evaluate(net, x, y):
     return loss / len(y), right / len(y)
 
 
-def trial(seed, layout, optimizer="sgd", frozen=False):
+def trial(seed, layout, optimizer="sgd", frozen=False, epochs=EPOCHS):
     torch.manual_seed(seed)
     net = slim()
     net.load_state_dict(backbone(), strict=False)
@@ -69,7 +69,7 @@ def trial(seed, layout, optimizer="sgd", frozen=False):
     else:
         groups.insert(0, {"params": rest, "lr": 3e-4})
     opt = torch.optim.SGD(groups, lr=1e-3, momentum=0.9) if optimizer == "sgd" else torch.optim.Adam(groups, lr=1e-3)
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         net.train()
         order = torch.randperm(len(yt))
         for i in range(0, len(yt), BATCH):
@@ -113,30 +113,28 @@ def pair_worker(layout, optimizer, frozen, barrier):
     global DATA_TRAIN, DATA_VAL
     torch.set_num_threads(1)
     DATA_TRAIN, DATA_VAL = split("target-train"), split("val")
-    for seed in (99, 0):  # the first warms
-        barrier.wait()
-        trial(seed, layout, optimizer, frozen)
-        barrier.wait()
+    trial(99, layout, optimizer, frozen, epochs=2)  # warm
+    barrier.wait()
+    trial(0, layout, optimizer, frozen)
+    barrier.wait()
 
 
-def pair_seconds(optimizer, frozen, rounds):
-    """Median seconds of two processes that train one trial each at the same time, in the better memory layout."""
-    times = {torch.contiguous_format: [], torch.channels_last: []}
+def pair_seconds(optimizer, frozen, layout, rounds):
+    """Median seconds of two processes that train one trial each at the same time."""
+    took = []
     ctx = multiprocessing.get_context("spawn")
     for _ in range(rounds):
-        for layout, took in times.items():
-            barrier = ctx.Barrier(3)
-            jobs = [ctx.Process(target=pair_worker, args=(layout, optimizer, frozen, barrier)) for _ in range(2)]
-            for j in jobs:
-                j.start()
-            for warm in (True, False):
-                barrier.wait()
-                began = time.perf_counter()
-                barrier.wait()
-            took.append(time.perf_counter() - began)
-            for j in jobs:
-                j.join()
-    return min(statistics.median(t) for t in times.values())
+        barrier = ctx.Barrier(3)
+        jobs = [ctx.Process(target=pair_worker, args=(layout, optimizer, frozen, barrier)) for _ in range(2)]
+        for j in jobs:
+            j.start()
+        barrier.wait()
+        began = time.perf_counter()
+        barrier.wait()
+        took.append(time.perf_counter() - began)
+        for j in jobs:
+            j.join()
+    return statistics.median(took)
 
 
 def two_threads(layout):
