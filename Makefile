@@ -201,9 +201,10 @@ tsan:                ## the scheduler and trials that share, under ThreadSanitiz
 	for t in $(TSAN); do OMP_TOOL_LIBRARIES=$(firstword $(wildcard /usr/lib/llvm-*/lib/libarcher.so)) \
 		TSAN_OPTIONS=ignore_noninstrumented_modules=1 $$t || exit 1; done
 
-bench: $(B)/tests/bench/bench_kernels $(B)/tests/bench/bench_net ## GFLOP/s of the kernels layer by layer, img/s of whole nets
+bench: $(B)/tests/bench/bench_kernels $(B)/tests/bench/bench_net $(B)/tests/bench/bench_threads ## GFLOP/s of the kernels layer by layer, img/s of whole nets
 	@$<
 	@$(B)/tests/bench/bench_net
+	@$(B)/tests/bench/bench_threads
 
 # ONLY=resnet18-224: the rows whose names begin so.
 bench-peers: gapsweep $(B)/tests/bench/bench_net ## training and evaluation against PyTorch on this machine (asks, then installs it)

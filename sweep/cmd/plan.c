@@ -10,6 +10,7 @@
 
 #include "sweep/base/num.h"
 #include "sweep/run/change.h"
+#include "sweep/run/machine.h"
 #include "sweep/run/room.h"
 #include "sweep/run/sched.h"
 #include "sweep/run/share.h"
@@ -310,7 +311,7 @@ static int count_shared(struct share_sum *sum, const struct plan *p, struct err 
 {
 	const int workers = sched_cpus();
 	struct share share;
-	int rc = share_init(&share, p, p->todo, p->n_todo, 0, share_most(p, workers), workers, e);
+	int rc = share_init(&share, p, p->todo, p->n_todo, 0, share_most(p, workers, machine_memory()), workers, e);
 
 	if (!rc)
 		rc = share_count(sum, &share, p, e);

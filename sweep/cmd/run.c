@@ -31,7 +31,9 @@ static const char help[] =
 	"again.\n\n"
 	"  -o, --output DIR      run directory (default: results/NAME)\n"
 	"      --fresh           start anew beside what is there: into results/NAME-2, or -3, ...\n"
-	"  -j, --workers N       trials at a time (default: the CPUs this process may use)\n"
+	"  -j, --workers N       trials at a time (default: the CPUs this process may use, by --threads)\n"
+	"      --threads N       threads a trial has at least (default: CPUs by workers; idle ones join what runs)\n"
+	"      --memory SIZE     what trials may use together, e.g. 8G or 512M (default: what is free)\n"
 	"      --set PATH=VALUE  change the grid, e.g. --set epochs=2 --set parameters.optimizer=sgd; may be repeated\n"
 	"      --trials LIST     only these trial numbers, e.g. 0-9,12\n"
 	"      --checkpoint-every T  leave checkpoints every 5m (90s, 1h) or every 3e, three epochs (default: 60s)\n"
@@ -52,7 +54,8 @@ static const char help[] =
 
 struct options {
 	const char *grid, *dir, *trials;
-	long workers;                                     /* 0: as many as CPUs */
+	long workers, threads;                            /* 0: as many as CPUs */
+	double memory;                                    /* 0: what is free */
 	double checkpoint_s, trial_timeout_s, deadline_s; /* 0: not given */
 	int checkpoint_epochs;
 	bool quiet, json, no_report, no_share;
@@ -82,6 +85,25 @@ static bool read_duration(double *seconds, const char *text)
 	unit = !strcmp(end, "s") ? 1 : !strcmp(end, "m") ? 60 : !strcmp(end, "h") ? 3600 : 0;
 	*seconds *= unit;
 	return end != text && *seconds > 0 && *seconds < 1e9;
+}
+
+/* "8G", "512M", "1.5G", "64K": powers of 1024; plain bytes. */
+static int read_size(double *bytes, const char *text, struct err *e)
+{
+	char *end;
+	double unit;
+
+	*bytes = strtod(text, &end);
+	unit = !*end               ? 1
+	       : !strcmp(end, "K") ? 0x1p10
+	       : !strcmp(end, "M") ? 0x1p20
+	       : !strcmp(end, "G") ? 0x1p30
+	       : !strcmp(end, "T") ? 0x1p40
+				   : 0;
+	*bytes *= unit;
+	return end != text && *bytes >= 1 && *bytes < 0x1p62
+		       ? 0
+		       : err_set(e, ERR_USAGE, "--memory '%.40s': expected a size like 8G or 512M", text);
 }
 
 /* Seconds until the clock on the wall next shows HH:MM. */
@@ -130,10 +152,25 @@ static int parse_time(struct options *o, int which, const char *text, struct err
 
 static int parse(struct options *o, int argc, char **argv, struct err *e)
 {
-	enum { SET = 256, TRIALS, JSON, NO_REPORT, NO_SHARE, FRESH, CHECKPOINT, TIMEOUT, BUDGET, FINISH };
+	enum {
+		SET = 256,
+		THREADS,
+		MEMORY,
+		TRIALS,
+		JSON,
+		NO_REPORT,
+		NO_SHARE,
+		FRESH,
+		CHECKPOINT,
+		TIMEOUT,
+		BUDGET,
+		FINISH
+	};
 	static const struct option longs[] = {
 		{"output", required_argument, NULL, 'o'},
 		{"workers", required_argument, NULL, 'j'},
+		{"threads", required_argument, NULL, THREADS},
+		{"memory", required_argument, NULL, MEMORY},
 		{"set", required_argument, NULL, SET},
 		{"trials", required_argument, NULL, TRIALS},
 		{"checkpoint-every", required_argument, NULL, CHECKPOINT},
@@ -156,6 +193,10 @@ static int parse(struct options *o, int argc, char **argv, struct err *e)
 			o->dir = optarg;
 		else if (c == 'j')
 			rc = cmd_integer(&o->workers, "--workers", optarg, 1, 4096, e);
+		else if (c == THREADS)
+			rc = cmd_integer(&o->threads, "--threads", optarg, 1, 4096, e);
+		else if (c == MEMORY)
+			rc = read_size(&o->memory, optarg, e);
 		else if (c == SET)
 			o->sets.text[o->sets.n++] = optarg;
 		else if (c == TRIALS)
@@ -228,25 +269,45 @@ static void on_gave_up(void *ctx, int n, const char *reason)
 		isatty(2) ? "\n" : "", n, reason);
 }
 
-/*
- * As many workers as were asked for, or as CPUs, but no more than the memory bears, nor than the supervisor thinks wise
- * after a runner was killed.
- */
-static int choose_workers(const struct options *o, const struct plan *p)
-{
-	int asked = o->workers ? (int)o->workers : sched_cpus();
-	int workers = watch.cap && watch.cap < asked ? watch.cap : asked;
-	size_t memory = machine_memory();
-	size_t fit = p->trial_bytes ? memory / p->trial_bytes : (size_t)workers;
-	char need[NUM_MAX];
-	char have[NUM_MAX];
+/* How the machine is used. */
+struct force {
+	int workers, threads; /* trials at a time; threads in all */
+	size_t memory;        /* for the trials together */
+};
 
-	if (fit >= (size_t)workers)
-		return workers;
-	fit = fit ? fit : 1;
-	fprintf(stderr, "gapsweep: %d trials at a time of %s each do not fit in %s of free memory: running %zu\n",
-		workers, num_bytes(need, (double)p->trial_bytes), num_bytes(have, (double)memory), fit);
-	return (int)fit;
+/* No more threads than CPUs, whatever was asked for. */
+static int capped(long asked, int most, const char *option)
+{
+	if (asked > most)
+		fprintf(stderr, "gapsweep: %s %ld: this process may use %d CPU%s: using %d\n", option, asked, most,
+			most > 1 ? "s" : "", most);
+	return asked < most ? (int)asked : most;
+}
+
+/*
+ * Workers x threads = CPUs, with what was asked for; else one thread a trial, which wastes nothing: at the end of the grid, or
+ * where trials are few, threads join those that run. No more trials than the memory bears, nor than the supervisor thinks
+ * wise after a runner was killed; their threads go to the others.
+ */
+static struct force choose_force(const struct options *o, const struct plan *p)
+{
+	const int cpus = sched_cpus();
+	const int threads = o->threads ? capped(o->threads, cpus, "--threads") : 1;
+	int workers = o->workers ? capped(o->workers, cpus / threads, "--workers") : cpus / threads;
+	struct force f = {.threads = o->threads ? workers * threads : cpus, .memory = machine_memory()};
+	size_t need = p->trial_bytes + p->state_bytes, fit;
+	char each[NUM_MAX], have[NUM_MAX];
+
+	if (o->memory > 0 && (size_t)o->memory < f.memory)
+		f.memory = (size_t)o->memory;
+	fit = need ? f.memory / need : (size_t)workers;
+	if (fit < (size_t)workers && fit) {
+		fprintf(stderr, "gapsweep: %d trials at a time of %s each do not fit in %s of memory: running %zu\n",
+			workers, num_bytes(each, (double)need), num_bytes(have, (double)f.memory), fit);
+		workers = (int)fit;
+	}
+	f.workers = watch.cap && watch.cap < workers ? watch.cap : workers;
+	return f;
 }
 
 /* The command as a shell takes it. */
@@ -276,8 +337,8 @@ static int tell_change(const struct plan *p, const char *dir, struct err *e)
 	return rc;
 }
 
-static int open_directory(struct store *st, struct plan *p, const struct options *o, const char *dir, int workers,
-			  struct err *e)
+static int open_directory(struct store *st, struct plan *p, const struct options *o, const char *dir,
+			  const struct force *f, struct err *e)
 {
 	struct manifest m;
 	bool *wanted = NULL;
@@ -287,7 +348,7 @@ static int open_directory(struct store *st, struct plan *p, const struct options
 
 	if (rc)
 		return rc;
-	machine_manifest(&m, p, workers);
+	machine_manifest(&m, p, f->workers, f->threads);
 	m.set = (char **)o->sets.text;
 	m.n_sets = o->sets.n;
 	rc = tell_change(p, dir, e);
@@ -323,14 +384,16 @@ static void tell_longer(const struct plan *p)
 			p->n_anew, p->n_anew > 1 ? "s start" : " starts");
 }
 
-static int run_trials(const struct plan *p, const struct store *st, const struct options *o, int workers,
+static int run_trials(const struct plan *p, const struct store *st, const struct options *o, const struct force *f,
 		      struct runner_result *result, struct err *e)
 {
 	struct sweep sw = {.dir = st->dir, .n = p->n_todo, .no_report = o->no_report};
 	const struct runner_listener l = {&sw, on_started, on_epoch, on_finished, on_gave_up};
-	struct runner_options ro = {.workers = workers,
-				    .most_together = o->no_share ? 1 : share_most(p, workers),
-				    .stage_bytes = machine_memory() / MEMORY_SHARE,
+	struct runner_options ro = {.workers = f->workers,
+				    .threads = f->threads,
+				    .memory = f->memory == SIZE_MAX ? 0 : f->memory,
+				    .most_together = o->no_share ? 1 : share_most(p, f->workers, f->memory),
+				    .stage_bytes = f->memory / MEMORY_SHARE,
 				    .checkpoint_s = o->checkpoint_s,
 				    .checkpoint_epochs = o->checkpoint_epochs,
 				    .watch = &watch};
@@ -345,13 +408,15 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 		return 0;
 	}
 	if (!o->quiet)
-		fprintf(stderr, "gapsweep: %s: %d trial%s to run, %d finished before, %d at a time, into %s\n",
-			p->study->name, p->n_todo, p->n_todo > 1 ? "s" : "", p->n_finished, workers, st->dir);
-	room_look(&room, p, st->dir, workers, ro.most_together, !o->no_report);
+		fprintf(stderr,
+			"gapsweep: %s: %d trial%s to run, %d finished before, %d at a time on %d thread%s, into %s\n",
+			p->study->name, p->n_todo, p->n_todo > 1 ? "s" : "", p->n_finished, f->workers, f->threads,
+			f->threads > 1 ? "s" : "", st->dir);
+	room_look(&room, p, st->dir, f->workers, ro.most_together, !o->no_report);
 	room_warn(stderr, &room, st->dir);
 	if (ro.most_together > 1)
 		tell_longer(p);
-	rc = o->no_share ? 0 : features_new(&ro.features, machine_memory() / MEMORY_SHARE, e);
+	rc = o->no_share ? 0 : features_new(&ro.features, f->memory / MEMORY_SHARE, e);
 	if (rc)
 		return rc;
 	progress_init(&sw.progress, p, o->quiet, o->json);
@@ -412,19 +477,19 @@ static int sweep_study(const struct study *s, const struct options *o, int argc,
 	struct runner_result result;
 	struct plan p;
 	char dir[4096];
-	int workers;
+	struct force f;
 	int rc;
 
 	snprintf(dir, sizeof(dir), o->dir ? "%s" : "results/%s", o->dir ? o->dir : s->name);
 	rc = plan_open(&p, s, e);
 	if (rc)
 		return rc;
-	workers = choose_workers(o, &p);
-	rc = selftest(engine_probe, workers, e);
+	f = choose_force(o, &p);
+	rc = selftest(engine_probe, f.threads, e);
 	if (!rc)
-		rc = open_directory(&st, &p, o, dir, workers, e);
+		rc = open_directory(&st, &p, o, dir, &f, e);
 	if (!rc)
-		rc = run_trials(&p, &st, o, workers, &result, e);
+		rc = run_trials(&p, &st, o, &f, &result, e);
 	if (!rc)
 		rc = conclude(&p, dir, o, &result, argc, argv, e);
 	store_close(&st);

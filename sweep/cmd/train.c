@@ -11,6 +11,7 @@
 
 #include "sweep/run/epochs.h"
 #include "sweep/run/plan.h"
+#include "sweep/run/sched.h"
 
 static const char help[] =
 	"Usage: gapsweep train [OPTIONS] GRID.yaml\n\n"
@@ -19,6 +20,7 @@ static const char help[] =
 	"      --set PATH=VALUE    change the grid, e.g. --set parameters.backbone_lr=1e-4; may be repeated\n"
 	"      --cell K            cell number (default: the grid's baseline, else 0); gapsweep plan --cells lists "
 	"them\n"
+	"      --threads N         threads (default: the CPUs this process may use); same figures for any number\n"
 	"      --seed S            seed (default: the grid's first)\n"
 	"      --save FILE         write the weights as safetensors at the end; Ctrl-C ends without saving\n"
 	"      --epochs-csv FILE   write the epochs as a table with every metric and group\n"
@@ -27,16 +29,18 @@ static const char help[] =
 
 struct options {
 	const char *grid, *save, *csv, *seed;
-	long cell; /* -1: choose */
+	long cell;    /* -1: choose */
+	long threads; /* 0: as many as CPUs */
 	bool json;
 	struct cmd_sets sets;
 };
 
 static int parse(struct options *o, int argc, char **argv, struct err *e)
 {
-	enum { SET = 256, CELL, SEED, SAVE, CSV, JSON };
+	enum { SET = 256, THREADS, CELL, SEED, SAVE, CSV, JSON };
 	static const struct option longs[] = {
 		{"set", required_argument, NULL, SET},
+		{"threads", required_argument, NULL, THREADS},
 		{"cell", required_argument, NULL, CELL},
 		{"seed", required_argument, NULL, SEED},
 		{"save", required_argument, NULL, SAVE},
@@ -53,6 +57,8 @@ static int parse(struct options *o, int argc, char **argv, struct err *e)
 			o->sets.text[o->sets.n++] = optarg;
 		else if (c == CELL)
 			rc = cmd_integer(&o->cell, "--cell", optarg, 0, STUDY_MAX_CELLS, e);
+		else if (c == THREADS)
+			rc = cmd_integer(&o->threads, "--threads", optarg, 1, 4096, e);
 		else if (c == SEED)
 			o->seed = optarg;
 		else if (c == SAVE)
@@ -180,12 +186,51 @@ static int train(struct trial *t, const struct options *o, const struct study *s
 	return rc;
 }
 
+/* What the one job of the scheduler needs. */
+struct training {
+	struct trial *t;
+	const struct options *o;
+	const struct study *s;
+	int64_t n_train;
+	FILE *csv;
+	struct err *e;
+	int rc;
+};
+
+static void job(void *ctx, int i, int worker, struct team *team)
+{
+	struct training *tr = ctx;
+
+	(void)i;
+	(void)worker;
+	trial_set_team(tr->t, team);
+	tr->rc = train(tr->t, tr->o, tr->s, tr->n_train, tr->csv, tr->e);
+}
+
+static int train_on(int threads, struct training *tr)
+{
+	if (!sched_run(&(struct sched){.n = 1, .workers = 1, .threads = threads, .job = job, .ctx = tr}))
+		return err_set(tr->e, ERR_NOMEM, "out of memory");
+	return tr->rc;
+}
+
+/* No more threads than CPUs, whatever was asked for. */
+static int choose_threads(long asked)
+{
+	int cpus = sched_cpus();
+
+	if (asked > cpus)
+		fprintf(stderr, "gapsweep: --threads %ld: this process may use %d: using %d\n", asked, cpus, cpus);
+	return asked && asked < cpus ? (int)asked : cpus;
+}
+
 static int train_study(const struct study *s, const struct options *o, struct err *e)
 {
 	struct sources src = {0};
 	struct trial *t = NULL;
 	const struct cell *cell = NULL;
 	struct trial_spec spec;
+	int threads = choose_threads(o->threads);
 	uint64_t seed;
 	FILE *csv = NULL;
 	int rc = choose_seed(&seed, s, o, e);
@@ -196,6 +241,7 @@ static int train_study(const struct study *s, const struct options *o, struct er
 		rc = sources_open(&src, s, e);
 	if (!rc) {
 		study_trial_spec(&spec, s, &cell->setting, seed, src.train, src.val, src.weights);
+		spec.threads = threads;
 		rc = trial_new(&t, &spec, e);
 	}
 	if (!rc && o->csv) {
@@ -204,7 +250,7 @@ static int train_study(const struct study *s, const struct options *o, struct er
 			rc = err_set(e, ERR_CANTCREAT, "%s: %s", o->csv, strerror(errno));
 	}
 	if (!rc)
-		rc = train(t, o, s, dataset_info(src.train)->n, csv, e);
+		rc = train_on(threads, &(struct training){t, o, s, dataset_info(src.train)->n, csv, e, 0});
 	if (!rc && o->save)
 		rc = trial_save(t, o->save, e);
 	if (csv && fclose(csv) && !rc)

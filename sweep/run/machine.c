@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <math.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,9 +83,9 @@ static void grid_directory(char out[PATH_MAX], const char *grid)
 		snprintf(out, PATH_MAX, "%s", dirname(path));
 }
 
-void machine_manifest(struct manifest *m, const struct plan *p, int workers)
+void machine_manifest(struct manifest *m, const struct plan *p, int workers, int threads)
 {
-	*m = (struct manifest){.numerics = ENGINE_NUMERICS_VERSION, .workers = workers};
+	*m = (struct manifest){.numerics = ENGINE_NUMERICS_VERSION, .workers = workers, .threads = threads};
 	snprintf(m->version, sizeof(m->version), "%s", GAPSWEEP_VERSION);
 	snprintf(m->kernels, sizeof(m->kernels), "%s", engine_kernels());
 	snprintf(m->blas, sizeof(m->blas), "%s", engine_blas());
@@ -117,17 +119,84 @@ static double number_in(const char *path, const char *key)
 	return value;
 }
 
+/* What one cgroup directory's limit leaves, page cache that it would give up included; infinity if it has none. */
+static double left_in(const char *dir, const char *limit_name, const char *used_name, const char *cache_key)
+{
+	char path[1100];
+	double limit, used, cache;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, limit_name);
+	limit = number_in(path, NULL);
+	snprintf(path, sizeof(path), "%s/%s", dir, used_name);
+	used = number_in(path, NULL);
+	snprintf(path, sizeof(path), "%s/memory.stat", dir);
+	cache = number_in(path, cache_key);
+	if (limit < 0 || used < 0 || limit >= 0x1p62)
+		return INFINITY;
+	return fmax(0, limit - used + fmax(0, cache));
+}
+
+/* The least that any limit from root/path up to root leaves: a parent's binds its children. */
+static double left_up(const char *root, const char *path, bool v2)
+{
+	double least = INFINITY;
+	char dir[1024];
+	char *slash;
+
+	if (snprintf(dir, sizeof(dir), "%s%s", root, path) >= (int)sizeof(dir))
+		return least;
+	for (;;) {
+		least = fmin(least, v2 ? left_in(dir, "memory.max", "memory.current", "inactive_file ")
+				       : left_in(dir, "memory.limit_in_bytes", "memory.usage_in_bytes",
+						 "total_inactive_file "));
+		slash = strrchr(dir, '/');
+		if (!slash || slash < dir + strlen(root))
+			return least;
+		*slash = 0;
+	}
+}
+
+static double cgroup_memory(void)
+{
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	double least = INFINITY;
+	char line[1024];
+
+	while (f && fgets(line, sizeof(line), f)) { /* "0::/path" is v2's line, "4:memory:/path" v1's */
+		char *name = strchr(line, ':');
+		char *path = name ? strchr(name + 1, ':') : NULL;
+
+		if (!path)
+			continue;
+		*path++ = 0;
+		path[strcspn(path, "\n")] = 0;
+		if (!name[1])
+			least = fmin(least, left_up("/sys/fs/cgroup", path, true));
+		else if (!strcmp(name + 1, "memory"))
+			least = fmin(least, left_up("/sys/fs/cgroup/memory", path, false));
+	}
+	if (f)
+		fclose(f);
+	return least;
+}
+
+/* What ulimit -v leaves. */
+static double address_space(void)
+{
+	struct rlimit r;
+	double used = number_in("/proc/self/statm", NULL) * (double)sysconf(_SC_PAGESIZE);
+
+	if (getrlimit(RLIMIT_AS, &r) || r.rlim_cur == RLIM_INFINITY || used < 0)
+		return INFINITY;
+	return fmax(0, (double)r.rlim_cur - used);
+}
+
 size_t machine_memory(void)
 {
-	double available = number_in("/proc/meminfo", "MemAvailable:") * 1024;
-	double limit = number_in("/sys/fs/cgroup/memory.max", NULL);
-	double used = number_in("/sys/fs/cgroup/memory.current", NULL);
+	double machine = number_in("/proc/meminfo", "MemAvailable:") * 1024;
+	double least = fmin(cgroup_memory(), address_space());
 
-	if (limit < 0) { /* cgroup v1 */
-		limit = number_in("/sys/fs/cgroup/memory/memory.limit_in_bytes", NULL);
-		used = number_in("/sys/fs/cgroup/memory/memory.usage_in_bytes", NULL);
-	}
-	if (limit >= 0 && used >= 0 && (available < 0 || limit - used < available))
-		available = limit > used ? limit - used : 0;
-	return available < 0 || available >= 0x1p62 ? SIZE_MAX : (size_t)available;
+	if (machine >= 0)
+		least = fmin(least, machine);
+	return least >= 0x1p62 ? SIZE_MAX : (size_t)least;
 }

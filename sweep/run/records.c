@@ -45,6 +45,7 @@ static const struct member manifest_member[] = {
 	MEMBER(manifest, created, TEXT),  MEMBER(manifest, workers, INT),       MEMBER(manifest, train_hash, TEXT),
 	MEMBER(manifest, val_hash, TEXT), MEMBER(manifest, weights_hash, TEXT), MEMBER(manifest, n_train, INT64),
 	MEMBER(manifest, n_val, INT64),   MEMBER(manifest, git, TEXT),          NEWER(manifest, grid_dir, TEXT),
+	NEWER(manifest, threads, INT),
 };
 #define COUNT(list) (sizeof(list) / sizeof(*(list)))
 

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sweep/base/num.h"
 #include "sweep/run/clock.h"
 #include "sweep/run/fault.h"
 #include "sweep/run/sched.h"
+#include "sweep/run/weigh.h"
 #include "sweep/run/share.h"
 #include "sweep/run/stages.h"
 
@@ -30,6 +32,7 @@ struct runner {
 	struct stages *stages; /* NULL: nothing is shared */
 	int first;             /* bundle that job() number 0 is */
 	struct run **run;      /* a worker's bundle, from job() to done() */
+	size_t *bytes;         /* that each bundle needs */
 	int threads;           /* in all */
 	atomic_bool *stop;
 	atomic_bool no_more;    /* what runs ends, nothing else begins */
@@ -669,6 +672,8 @@ static void run_jobs(struct runner *r, int n, int workers)
 	sched_run(&(struct sched){.n = n,
 				  .workers = workers,
 				  .threads = r->threads,
+				  .bytes = r->bytes + r->first,
+				  .memory = r->o->memory,
 				  .job = job,
 				  .done = done,
 				  .ctx = r,
@@ -699,10 +704,13 @@ int runner_run(const struct plan *p, const struct store *st, const struct runner
 	r.watch = o->watch ? o->watch : &nobody;
 	r.streak = r.watch->streak;
 	r.run = calloc((size_t)workers, sizeof(*r.run));
-	if (order && r.run) {
+	r.bytes = calloc((size_t)p->n_todo + 1, sizeof(*r.bytes));
+	if (order && r.run && r.bytes) {
 		int alone = order_launch(&r, order, &n);
 
 		r.rc = share_init(&r.share, p, order, n, alone, o->most_together, workers, e);
+		if (!r.rc)
+			r.rc = weigh_bundles(&r.share, r.bytes, p, (r.threads + workers - 1) / workers, o->memory, e);
 	} else {
 		r.rc = err_set(e, ERR_NOMEM, "out of memory");
 	}
@@ -713,6 +721,7 @@ int runner_run(const struct plan *p, const struct store *st, const struct runner
 	stages_free(r.stages);
 	share_release(&r.share);
 	free(order);
+	free(r.bytes);
 	free(r.run);
 	return r.rc;
 }

@@ -23,6 +23,7 @@ struct runner_listener {
 struct runner_options {
 	int workers;               /* bundles at a time */
 	int threads;               /* in all; 0: as many as workers */
+	size_t memory;             /* that all bundles under way may need together; 0: no limit */
 	int most_together;         /* trials that may share frozen layers in one bundle; 1 or less: nothing is shared */
 	struct features *features; /* NULL: none are kept */
 	size_t stage_bytes;        /* memory for states that trials start from */
@@ -39,7 +40,11 @@ struct runner_result {
 };
 
 /*
- * Runs p->todo. A trial that fails (its reason is stored) never stops the others; a run directory
+ * Runs p->todo in bundles: the first seed of every cell before the second, the baseline first in each round, then what takes
+ * longest; a bundle begins when what it needs (its trials' blocks and checkpoints, known beforehand) fits in beside those
+ * under way. ERR_NOMEM, before anything begins, if a trial does not fit alone.
+ *
+ *  A trial that fails (its reason is stored) never stops the others; a run directory
  * that cannot be written does: ERR_IO or ERR_CANTCREAT, and what is finished stays finished. *stop ends it early: every
  * trial under way leaves a checkpoint (also set on a store error, so that the others end). 0 otherwise.
  *

@@ -15,8 +15,9 @@
 
 /* ---- a gang: the threads of one running job ---- */
 
-/* Tens of microseconds of looking before a thread sleeps: the gaps between two calls of a small net are shorter. */
-#define SPINS 4000
+/* Around a millisecond of looking before a thread sleeps: the gaps between two calls within a step are shorter, and to be woken
+ * takes as long as a small net's layer. */
+#define SPINS 20000
 /* A call's word: its number, and how many threads it is for. */
 #define CALL_THREADS 10
 #define MOST_MEMBERS ((1 << CALL_THREADS) - 1)
@@ -137,9 +138,8 @@ struct state {
 	pthread_mutex_t lock;   /* all below, and who joins a gang */
 	pthread_cond_t changed; /* a job began or ended */
 	pthread_mutex_t done;   /* done() runs one at a time */
-	bool *claimed;
-	int first_left; /* no job of the order before it is left */
-	int left, running, ran;
+	int next;               /* of the order */
+	int running, ran;
 	size_t used;       /* of the memory */
 	bool *slot_taken;  /* [workers] */
 	struct gang *gang; /* [workers] */
@@ -150,34 +150,25 @@ static size_t bytes_of(const struct sched *s, int i)
 	return s->bytes ? s->bytes[i] : 0;
 }
 
-/* The first job of the order that fits in beside those that run, or -1. A job alone always fits: its fate is its own. */
+/* The next job of the order, or -1: none is left, or it must wait for memory. A job alone always fits: its fate is its own. */
 static int claim(struct state *st)
 {
 	const struct sched *s = st->s;
+	int i = s->order && st->next < s->n ? s->order[st->next] : st->next;
 
-	if (!st->left || st->running == st->workers || (s->stop && atomic_load(s->stop)))
+	if (st->next == s->n || st->running == st->workers || (s->stop && atomic_load(s->stop)))
 		return -1;
-	for (int k = st->first_left; k < s->n; k++) {
-		int i = s->order ? s->order[k] : k;
-
-		if (st->claimed[k]) {
-			st->first_left += k == st->first_left;
-			continue;
-		}
-		if (st->running && s->memory && st->used + bytes_of(s, i) > s->memory)
-			continue;
-		st->claimed[k] = true;
-		st->left--;
-		return i;
-	}
-	return -1;
+	if (st->running && s->memory && st->used + bytes_of(s, i) > s->memory)
+		return -1;
+	st->next++;
+	return i;
 }
 
 /* The gang with the fewest threads that may have one more, or NULL. While jobs are left to begin with them, threads are
  * shared out evenly. */
 static struct gang *gang_to_join(struct state *st)
 {
-	bool waiting = st->left && st->running == st->workers && !(st->s->stop && atomic_load(st->s->stop));
+	bool waiting = st->next < st->s->n && st->running == st->workers && !(st->s->stop && atomic_load(st->s->stop));
 	int most = waiting ? (st->threads + st->workers - 1) / st->workers : MOST_MEMBERS;
 	struct gang *best = NULL;
 
@@ -265,7 +256,6 @@ static int at_least_1(int n)
 int sched_run(const struct sched *s)
 {
 	struct state st = {.s = s,
-			   .left = s->n,
 			   .lock = PTHREAD_MUTEX_INITIALIZER,
 			   .changed = PTHREAD_COND_INITIALIZER,
 			   .done = PTHREAD_MUTEX_INITIALIZER};
@@ -273,15 +263,13 @@ int sched_run(const struct sched *s)
 	st.workers = at_least_1(s->workers < s->n ? s->workers : s->n);
 	st.threads = s->threads > st.workers ? s->threads : st.workers;
 	st.threads = st.threads < MOST_MEMBERS ? st.threads : MOST_MEMBERS;
-	st.claimed = calloc((size_t)s->n + 1, sizeof(*st.claimed));
 	st.slot_taken = calloc((size_t)st.workers, sizeof(*st.slot_taken));
 	st.gang = calloc((size_t)st.workers, sizeof(*st.gang));
-	if (st.claimed && st.slot_taken && st.gang) {
+	if (st.slot_taken && st.gang) {
 		omp_set_dynamic(0); /* else the runtime may give fewer threads than asked for */
 #pragma omp parallel num_threads(st.threads) shared(st)
 		work(&st);
 	}
-	free(st.claimed);
 	free(st.slot_taken);
 	free(st.gang);
 	return st.ran;
@@ -393,16 +381,27 @@ static double cgroup_cpus(void)
 	return least;
 }
 
+/* OMP_NUM_THREADS, or its first level. Not asked of the runtime, in which OpenBLAS has put its own number by now. */
+static int wanted_threads(void)
+{
+	const char *text = getenv("OMP_NUM_THREADS");
+	char *end;
+	long n = text ? strtol(text, &end, 10) : 0;
+
+	return n > 0 && n < INT_MAX && (!*end || *end == ',') ? (int)n : INT_MAX;
+}
+
 int sched_cpus(void)
 {
 	int cpus = affinity_cpus();
 	double quota = ceil(cgroup_cpus());
-	int limit = omp_get_thread_limit(); /* OMP_THREAD_LIMIT ... */
-	int wanted = omp_get_max_threads(); /* ... and OMP_NUM_THREADS, as the OpenMP runtime reads them */
+	int limit = omp_get_thread_limit(); /* OMP_THREAD_LIMIT as the OpenMP runtime reads it */
 
 	if (quota < cpus)
 		cpus = (int)quota;
 	if (limit > 0 && limit < cpus)
 		cpus = limit;
-	return at_least_1(wanted < cpus ? wanted : cpus);
+	if (wanted_threads() < cpus)
+		cpus = wanted_threads();
+	return at_least_1(cpus);
 }

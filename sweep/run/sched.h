@@ -32,8 +32,8 @@ struct sched {
 
 /*
  * job() runs for each of the jobs, done() after each: one at a time, so that it may write results without a lock, in the
- * order in which jobs end. A job that does not fit in beside those that run is passed over until it does; one job at least
- * always runs. While jobs are left that may begin, a team has threads / workers threads, rounded up; after that, and where
+ * order in which jobs end. Jobs begin in their order: one may wait for what another before it does. If the next does not fit in
+ * beside those that run it waits, and all behind it; one job at least always runs. While jobs are left that may begin, a team has threads / workers threads, rounded up; after that, and where
  * memory keeps jobs waiting, free threads join the smallest teams. When *stop becomes true nothing new is begun; what began
  * ends and is done()d. Returns how many jobs ran: 0 also without memory.
  */

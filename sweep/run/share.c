@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sweep/run/machine.h"
-
 /* ---- stages ---- */
 
 /* Numbers of epochs after which a trial may fork from another: where a group thaws, and where a trial ends. */
@@ -249,9 +247,9 @@ int share_init(struct share *s, const struct plan *p, const int *order, int n, i
 /* Trials of a bundle stand in memory side by side; beyond this many there is little left to share. */
 #define MOST_TOGETHER 64
 
-int share_most(const struct plan *p, int workers)
+int share_most(const struct plan *p, int workers, size_t memory)
 {
-	size_t room = machine_memory() / 2 / (size_t)workers;
+	size_t room = memory / 2 / (size_t)workers;
 	size_t fit = MOST_TOGETHER;
 
 	if (p->sharing_bytes)

@@ -34,8 +34,8 @@ struct share {
  */
 int share_init(struct share *s, const struct plan *p, const int *order, int n, int n_alone, int most, int workers,
 	       struct err *e);
-/* Most members of a bundle: what half of the free memory holds beside `workers` of them, and no more than pays. */
-int share_most(const struct plan *p, int workers);
+/* Most members of a bundle: what half of the memory holds beside `workers` of them, and no more than pays. */
+int share_most(const struct plan *p, int workers, size_t memory);
 
 /* What there is to share, in multiply-adds (a backward pass counted as two forward). */
 struct share_sum {

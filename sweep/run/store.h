@@ -33,8 +33,8 @@ struct manifest {
 	char blas[128];
 	char cpu[128];
 	char host[64];
-	char created[32]; /* ISO 8601 UTC */
-	int workers;
+	char created[32];     /* ISO 8601 UTC */
+	int workers, threads; /* trials at a time; threads in all (0: an older run) */
 	char train_hash[33], val_hash[33], weights_hash[33];
 	int64_t n_train, n_val;
 	char grid_dir[4096]; /* where the grid file lay: its relative paths start there; "" if not known */

@@ -41,6 +41,8 @@ size_t trial_checkpoint_bytes(const struct trial_spec *spec, struct err *e)
 	return sizeof(int);
 }
 
+static atomic_int unequal;
+
 size_t trial_bytes(const struct trial_spec *spec, struct err *e)
 {
 	(void)spec;
@@ -86,9 +88,8 @@ size_t trial_features_bytes(const struct trial_spec *spec)
 int trial_macs(const struct trial_spec *spec, int first, int end, double *all, double *frozen, uint64_t *features,
 	       struct err *e)
 {
-	(void)spec;
 	(void)e;
-	*all = end - first;
+	*all = unequal ? spec->group_lr[1] : end - first;
 	*frozen = 0;
 	*features = 0;
 	return 0;
@@ -199,7 +200,7 @@ static struct study study;
 static struct plan plan;
 static struct store store = {.lock_fd = -1};
 static char dir[] = "/tmp/gapsweep-test-XXXXXX";
-static int heard[6];
+static int heard[6], started[6], n_started;
 static int together; /* runner_options.most_together of the next run */
 
 static void on_finished(void *ctx, int trial, const struct trial_end *end, const struct epoch_row *last)
@@ -209,17 +210,26 @@ static void on_finished(void *ctx, int trial, const struct trial_end *end, const
 	heard[trial] = (int)end->state;
 }
 
+static void on_started(void *ctx, int trial)
+{
+	(void)ctx;
+	started[n_started++] = trial; /* asked for with one worker only */
+}
+
+static size_t memory; /* runner_options.memory of the next run */
+
 static struct runner_result run(int workers, int want_rc)
 {
-	struct runner_listener l = {.finished = on_finished};
+	struct runner_listener l = {.finished = on_finished, .started = workers == 1 ? on_started : NULL};
+	const struct runner_options o = {.workers = workers, .most_together = together, .memory = memory};
 	struct runner_result result;
 	struct err e = {0};
 	int damaged;
 
 	assert_int_equal(plan_look(&plan, &store, NULL, &damaged, &e), 0);
 	assert_int_equal(damaged, 0);
-	if (runner_run(&plan, &store, &(struct runner_options){.workers = workers, .most_together = together}, &stop,
-		       &l, &result, &e) != want_rc)
+	n_started = 0;
+	if (runner_run(&plan, &store, &o, &stop, &l, &result, &e) != want_rc)
 		fail_msg("%s", e.msg);
 	assert_int_equal(alive, 0);
 	return result;
@@ -325,6 +335,34 @@ static void bundles_go_on_from_different_places(void **state)
 	assert_true(most_alive == 3); /* a bundle of each seed */
 }
 
+/* Every cell once before any twice; in each round what takes longest first. */
+static void longest_first(void **state)
+{
+	static const int want[] = {4, 2, 0, 5, 3, 1};
+
+	(void)state;
+	atomic_store(&unequal, 1);
+	assert_int_equal(run(1, 0).ran, 6);
+	atomic_store(&unequal, 0);
+	assert_memory_equal(started, want, sizeof(want));
+}
+
+/* As many at a time as fit; a trial that never will is refused before anything begins. */
+static void memory_admits(void **state)
+{
+	struct err e;
+	size_t need = trial_bytes(NULL, &e) + trial_checkpoint_bytes(NULL, &e) + 1;
+
+	(void)state;
+	most_alive = 0;
+	memory = 2 * need;
+	assert_int_equal(run(4, 0).ran, 6);
+	assert_in_range(most_alive, 1, 2);
+	memory = need - 1;
+	assert_int_equal(run(4, ERR_NOMEM).ran, 0);
+	memory = 0;
+}
+
 static void a_run_directory_that_fails_stops_the_sweep(void **state)
 {
 	char path[5000];
@@ -390,6 +428,8 @@ int main(void)
 		cmocka_unit_test_setup(a_checkpoint_of_another_build_means_anew, fresh_store),
 		cmocka_unit_test_setup(bundles_go_on_from_different_places, fresh_store),
 		cmocka_unit_test_setup(a_run_directory_that_fails_stops_the_sweep, fresh_store),
+		cmocka_unit_test_setup(longest_first, fresh_store),
+		cmocka_unit_test_setup(memory_admits, fresh_store),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

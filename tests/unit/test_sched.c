@@ -260,7 +260,7 @@ static void weigh(void *ctx, int i, int worker, struct team *team)
 	atomic_fetch_sub(&w->used, w->bytes[i]);
 }
 
-/* Jobs wait until they fit in beside the others; smaller ones go before; one that never fits runs alone. */
+/* Jobs wait until they fit in beside the others; nothing overtakes them; one that never fits runs alone. */
 static void memory_admits(void **state)
 {
 	static const size_t bytes[8] = {60, 50, 30, 10, 70, 200, 40, 40};
@@ -280,7 +280,20 @@ static void memory_admits(void **state)
 static void cpus_is_at_least_one(void **state)
 {
 	(void)state;
-	assert_in_range(sched_cpus(), 1, 1 << 20);
+	int all;
+
+	unsetenv("OMP_NUM_THREADS");
+	all = sched_cpus();
+	assert_in_range(all, 1, 1 << 20);
+	setenv("OMP_NUM_THREADS", "1", 1);
+	assert_int_equal(sched_cpus(), 1);
+	setenv("OMP_NUM_THREADS", "1,8", 1);
+	assert_int_equal(sched_cpus(), 1);
+	for (int i = 0; i < 4; i++) { /* what is no number of threads, or more than there are */
+		setenv("OMP_NUM_THREADS", (const char *[]){"", "many", "0", "99999999"}[i], 1);
+		assert_int_equal(sched_cpus(), all);
+	}
+	unsetenv("OMP_NUM_THREADS");
 }
 
 int main(void)
