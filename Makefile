@@ -133,6 +133,7 @@ test: deps-test      ## everything that must hold: units, command line, parity w
 
 check: gapsweep $(UNIT) $(REPLAY)
 	@tests/run.sh $(B) unit fuzz cli parity interop browser
+	@tests/isa.sh $(B)
 
 # Kills, power cuts, full disks: needs minutes; what needs root and has none is skipped, and counted.
 test-faults: deps-test ## what must not lose a result: kills, power cuts, full disks

@@ -206,15 +206,18 @@ static void bench(const struct work *w, int trials)
 	struct times out;
 	struct rusage used;
 	struct err e;
+	double bytes;
 
 	for (int i = 0; i < trials; i++)
 		open_trial(&t[i], &spec[i], &model[i], w);
+	bytes = (double)trial_bytes(&spec[0], &e);
 	measure(&out, t, w, trials);
 	getrusage(RUSAGE_SELF, &used);
-	printf("%-15s b%-3d step %9.3f ms (best %9.3f) %9.1f img/s; evaluation %9.1f img/s; %.1f MB, peak so far %.1f "
-	       "MB\n",
+	printf("%-15s b%-3d step %9.3f ms (best %9.3f) %9.1f img/s; evaluation %9.1f img/s; %.1f MB, "
+	       "with data %.1f MB, peak so far %.1f MB\n",
 	       w->name, w->batch, 1e3 * out.step, 1e3 * out.best, trials * w->batch / out.step, 1 / out.eval,
-	       trials * (double)trial_bytes(&spec[0], &e) / 1e6, (double)used.ru_maxrss * 1024 / 1e6);
+	       trials * bytes / 1e6, trials * (bytes + (double)dataset_info(spec[0].train)->bytes) / 1e6,
+	       (double)used.ru_maxrss * 1024 / 1e6);
 	fflush(stdout);
 	if (getenv("GAPSWEEP_PROFILE"))
 		profile(t[0], w);
