@@ -1,5 +1,7 @@
 # learning_curves.gp - baseline against best: accuracy above, loss below; line = mean, band = lowest to highest repeat.
+# A cell has its colour and its sign, hollow for train: in grey the sign tells them apart.
 of(s) = (strcol('cell') eq s)
+sign(c) = CELLS[c] eq 'baseline' ? 8 : 6
 do for [FORMAT in FORMATS] {
     if (FORMAT eq "svg") { SCALE = 4/3.0; set terminal svg size WIDTH,HEIGHT font FONT.",12" noenhanced background rgb "white" }
     if (FORMAT eq "png") { SCALE = 1; set terminal pngcairo size 2*WIDTH,2*HEIGHT font FONT.",9" fontscale 2 linewidth 2 pointscale 2 noenhanced background rgb "white" }
@@ -24,8 +26,8 @@ do for [FORMAT in FORMATS] {
         M = k == 1 ? 'acc' : 'loss'
         plot for [c=1:N_CELLS] DATA using (of(CELLS[c]) ? column('epoch') : NaN):'train_'.M.'_lo':'train_'.M.'_hi' with filledcurves lc rgb COLOURS[c], \
              for [c=1:N_CELLS] DATA using (of(CELLS[c]) ? column('epoch') : NaN):'val_'.M.'_lo':'val_'.M.'_hi' with filledcurves lc rgb COLOURS[c], \
-             for [c=1:N_CELLS] DATA using (of(CELLS[c]) ? column('epoch') : NaN):'train_'.M with linespoints dt (6,4) pt 6 ps 0.5 lw 1.8 lc rgb COLOURS[c], \
-             for [c=1:N_CELLS] DATA using (of(CELLS[c]) ? column('epoch') : NaN):'val_'.M with linespoints dt solid pt 7 ps 0.5 lw 2.2 lc rgb COLOURS[c]
+             for [c=1:N_CELLS] DATA using (of(CELLS[c]) ? column('epoch') : NaN):'train_'.M with linespoints dt (6,4) pt sign(c) ps 0.7 lw 1.8 lc rgb COLOURS[c], \
+             for [c=1:N_CELLS] DATA using (of(CELLS[c]) ? column('epoch') : NaN):'val_'.M with linespoints dt solid pt sign(c)+1 ps 0.7 lw 2.2 lc rgb COLOURS[c]
         unset label 1; unset label 2
     }
     set lmargin at screen 0; set rmargin at screen 1; set bmargin at screen 0; set tmargin at screen 1
@@ -34,6 +36,8 @@ do for [FORMAT in FORMATS] {
     y = TOP + STEP + PLOT_H + 58
     do for [c=1:N_CELLS] {
         set arrow from LEFT,y to LEFT+40,y nohead lw 1.8 dt (6,4) lc rgb COLOURS[c]
+        set label ' ' at LEFT+20,y point pt sign(c) ps 0.8 lc rgb COLOURS[c]
+        set label ' ' at LEFT+110,y point pt sign(c)+1 ps 0.8 lc rgb COLOURS[c]
         set label 'train' at LEFT+46,y left font F(8.5) textcolor rgb INK
         set arrow from LEFT+90,y to LEFT+130,y nohead lw 2.2 lc rgb COLOURS[c]
         set label 'validation' at LEFT+136,y left font F(8.5) textcolor rgb INK
