@@ -1,6 +1,10 @@
 /* report.c - see report.h */
 #include "sweep/report/report.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "sweep/report/before_after.h"
 #include "sweep/report/chart.h"
 #include "sweep/report/html.h"
 #include "sweep/report/load.h"
@@ -39,6 +43,14 @@ int report_write(const char *dir, const struct report_options *o, struct err *e)
 	return rc;
 }
 
+/* 0 where it is no terminal. */
+static int terminal_columns(FILE *out)
+{
+	struct winsize w;
+
+	return isatty(fileno(out)) && !ioctl(fileno(out), TIOCGWINSZ, &w) ? w.ws_col : 0;
+}
+
 int report_before_after(FILE *out, const char *dir, struct err *e)
 {
 	struct loaded l = {0};
@@ -48,7 +60,7 @@ int report_before_after(FILE *out, const char *dir, struct err *e)
 	if (!rc)
 		rc = summary_init(&s, &l.results, e);
 	if (!rc)
-		table_before_after(out, &s);
+		table_before_after(out, &s, terminal_columns(out));
 	summary_release(&s);
 	loaded_release(&l);
 	return rc;

@@ -18,10 +18,4 @@ void table_timings(FILE *out, const struct results *r);
 /* Replaces all of them in DIR, each atomically. */
 int tables_write(const char *dir, const struct summary *s, struct err *e);
 
-/*
- * The exercise's table for a terminal: rows before (baseline) and after (best), columns Train Acc, Val Acc, Train Loss,
- * Val Loss, gap as mean +- sd over repeats, then the sentence. Train figures are the clean ones (eval mode).
- */
-void table_before_after(FILE *out, const struct summary *s);
-
 #endif

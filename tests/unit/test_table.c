@@ -8,6 +8,7 @@
 
 #include "sweep/base/csv.h"
 #include "sweep/report/effects.h"
+#include "sweep/report/before_after.h"
 #include "sweep/report/table.h"
 #include "tests/unit/made_up.h"
 
@@ -432,13 +433,27 @@ static void the_terminal_table_has_the_exercises_form(void **state)
 
 	(void)state;
 	made_sweep(&m);
-	table_before_after(f, &m.summary);
+	table_before_after(f, &m.summary, 0);
 	fclose(f);
 	assert_non_null(strstr(bytes, "before  sgd 0.1 / 0.1"));
 	assert_non_null(strstr(bytes, "after   sgd 3e-4 / 3e-2"));
 	assert_non_null(strstr(bytes, "87.3 ± 0.3"));
 	assert_non_null(strstr(bytes, "from 19.9 to 2.8 points"));
 	free(bytes);
+	for (int columns = 80; columns >= 40; columns -= 40) {
+		int line = 0;
+
+		f = open_memstream(&bytes, &n);
+		table_before_after(f, &m.summary, columns);
+		fclose(f);
+		assert_non_null(strstr(bytes, "Train Acc %"));
+		for (const char *c = bytes; *c; c++) {
+			line = *c == '\n' ? 0 : line + ((*c & 0xc0) != 0x80);
+			if (line > columns)
+				fail_msg("a line is wider than %d columns:\n%s", columns, bytes);
+		}
+		free(bytes);
+	}
 	made_release(&m);
 }
 
