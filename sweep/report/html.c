@@ -241,26 +241,6 @@ static void fact(FILE *out, const char *name, const char *value)
 	fputc('\n', out);
 }
 
-/* Work done once for several trials, with the bits each would have had alone. */
-static void reused(FILE *out, const struct results *r)
-{
-	char text[120];
-	int shared = 0;
-	double passes = 0;
-
-	for (int i = 0; i < r->n_trials; i++)
-		if (r->trial[i].end.together > 1) {
-			shared++;
-			passes += 1.0 / r->trial[i].end.together;
-		}
-	if (shared)
-		snprintf(text, sizeof(text), "frozen layers of %d of %d trials, run %.0f times", shared, r->n_trials,
-			 passes);
-	else
-		snprintf(text, sizeof(text), "nothing");
-	fact(out, "reused", text);
-}
-
 /* "0, 1, 2, 3, 4", cut where they are many; and how many trials were gone on with after a stop. */
 static void seeds_and_attempts(FILE *out, const struct results *r)
 {
@@ -276,7 +256,6 @@ static void seeds_and_attempts(FILE *out, const struct results *r)
 		again += r->trial[i].end.attempt > 1;
 	snprintf(text, sizeof(text), "%d of %d", again, r->n_trials);
 	fact(out, "trials begun more than once", text);
-	reused(out, r);
 }
 
 static void environment(FILE *out, const struct results *r)

@@ -307,7 +307,7 @@ void table_timings(FILE *out, const struct results *r)
 	struct csv_row row = {.out = out};
 
 	HEAD_WORDS(&row, "trial", "key", "host", "attempt", "worker", "started", "ended", "train_s", "eval_s", "wall_s",
-		   "together", "macs", "macs_reused", "epochs_reused", "reused_from");
+		   "macs", "macs_reused", "epochs_reused", "reused_from");
 	csv_end(&row);
 	for (int i = 0; i < r->n_trials; i++) {
 		const struct trial_end *end = &r->trial[i].end;
@@ -324,7 +324,6 @@ void table_timings(FILE *out, const struct results *r)
 		csv_maybe(&row, end->train_s);
 		csv_maybe(&row, end->eval_s);
 		csv_maybe(&row, end->wall_s);
-		csv_maybe(&row, end->together ? end->together : NAN);
 		csv_num(&row, end->macs);
 		csv_num(&row, end->macs_reused);
 		csv_int(&row, end->epochs_reused);

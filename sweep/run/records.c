@@ -32,7 +32,6 @@ static const struct member end_member[] = {
 	MEMBER(trial_end, started, TEXT),    MEMBER(trial_end, ended, TEXT),       MEMBER(trial_end, attempt, INT),
 	MEMBER(trial_end, worker, INT),      NEWER(trial_end, weights, TEXT),      NEWER(trial_end, macs, REAL),
 	NEWER(trial_end, macs_reused, REAL), NEWER(trial_end, epochs_reused, INT), NEWER(trial_end, reused_from, TEXT),
-	NEWER(trial_end, together, INT),
 };
 static const struct member diverged_member[] = {
 	MEMBER(trial_end, diverged_epoch, INT),    MEMBER(trial_end, diverged_step, INT64),

@@ -514,8 +514,6 @@ static void run_bundle(struct run *run, int n)
 	}
 	while (member && m && any_waits(run, n)) {
 		together = begin_together(member, run, n);
-		for (int i = 0; i < together; i++)
-			member[i]->end.together = together;
 		if (together)
 			train(member, m, together);
 	}

@@ -115,8 +115,7 @@ struct trial_end {
 	char host[64];
 	char started[32], ended[32]; /* ISO 8601 UTC */
 	int attempt, worker;         /* attempt counts from 1 */
-	int together; /* trials that ran in step and shared frozen layers, this one included; 1: alone; 0: not told */
-	char weights[17]; /* trial_weights_hash() at the end; "" if FAIL, or of a version that kept none */
+	char weights[17];            /* trial_weights_hash() at the end; "" if FAIL, or of a version that kept none */
 	/* This process's share too: what was computed for this trial alone or first, and what another had done. */
 	double macs, macs_reused;        /* multiply-adds, a backward pass counted as two forward */
 	int epochs_reused;               /* first epochs, which are another trial's ... */
