@@ -63,7 +63,7 @@ PKG_TSAN  := clang libclang-rt-14-dev libomp-14-dev
 PKG_LINT  := clang-format cppcheck
 
 .DEFAULT_GOAL := help
-.PHONY: test-faults faults soak fuzz fuzz-targets coverage covered memcheck opt-levels help all demo test check sanitized bench bench-peers bench-sweep asan ubsan tsan fmt lint layers install clean deps deps-test data
+.PHONY: test-faults faults soak fuzz fuzz-targets coverage covered memcheck opt-levels help all demo test check sanitized bench bench-peers bench-sweep bench-sched asan ubsan tsan fmt lint layers install clean deps deps-test data
 .SECONDARY:
 
 help:                ## this list
@@ -195,8 +195,8 @@ opt-levels: deps-test ## the same tables from builds at -O0, -O2 and -O3
 	@for o in 0 2 3; do $(MAKE) --no-print-directory -j$$(nproc) FLAVOR=O$$o CFLAGS="-O$$o -g" build/O$$o/gapsweep || exit 1; done
 	@tests/opt-levels.sh build/O0/gapsweep build/O2/gapsweep build/O3/gapsweep
 
-TSAN := build/tsan/tests/unit/test_sched build/tsan/tests/unit/test_share
-tsan:                ## the scheduler and trials that share, under ThreadSanitizer (clang, libomp, archer)
+TSAN := $(addprefix build/tsan/tests/unit/,test_sched test_share test_bundle test_threads)
+tsan:                ## the scheduler, trials that share and on several threads, under ThreadSanitizer (clang, libomp, archer)
 	@tests/need.sh $(PKG_BUILD) $(PKG_TEST) $(PKG_TSAN)
 	@$(MAKE) --no-print-directory FLAVOR=tsan CC="$(CLANG)" $(TSAN)
 	for t in $(TSAN); do OMP_TOOL_LIBRARIES=$(firstword $(wildcard /usr/lib/llvm-*/lib/libarcher.so)) \
@@ -212,7 +212,10 @@ bench-peers: gapsweep $(B)/tests/bench/bench_net ## training and evaluation agai
 	@tests/need.sh --ask python3-torch python3-numpy
 	@/usr/bin/python3 tests/bench/peers.py ./gapsweep $(B)/tests/bench/bench_net $(ONLY:%=--only %)
 
-bench-sweep: gapsweep ## what sharing is worth: whole sweeps against one trial, against --no-share, against PyTorch
+bench-sched: gapsweep ## the scheduler: two workers against one, the cost of a trial, memory over 1,000 trials
+	@python3 tests/bench/bench_sched.py ./gapsweep $(ONLY:%=--only %)
+
+bench-sweep: gapsweep bench-sched ## what sharing is worth: whole sweeps against one trial, against --no-share, against PyTorch
 	@tests/need.sh python3-torch python3-numpy
 	@/usr/bin/python3 tests/bench/bench_sweep.py ./gapsweep $(ONLY:%=--only %)
 

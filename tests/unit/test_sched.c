@@ -174,7 +174,7 @@ static void call_often(void *ctx, int i, int worker, struct team *team)
 	struct board *b = ctx;
 
 	(void)worker;
-	for (int k = 0; k < 2000; k++) {
+	for (int k = 0; k < 300; k++) {
 		struct parts p = {0};
 		int most = 1 + (k + i) % 5;
 

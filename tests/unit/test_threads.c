@@ -122,6 +122,11 @@ static void resnet18(void **state)
 	struct fixture f;
 
 	(void)state;
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+	skip(); /* minutes */
+#endif
+#endif
 	set_up(&f, "resnet18");
 	f.spec.hyper.batch_size = 20;
 	check(&f, 3);
