@@ -24,8 +24,9 @@
 
 struct gang {
 	struct team team;
-	bool open;             /* its job runs, and more may join; under the scheduler's lock */
-	atomic_int members;    /* with the leader; grows under that lock */
+	bool open;          /* its job runs, and more may join; under the scheduler's lock */
+	atomic_int members; /* with the leader; grows under that lock */
+	int spins; /* SPINS, or 0 where there are more threads than CPUs: to look would keep the others from working */
 	atomic_bool over;      /* the job has ended: helpers leave */
 	_Atomic unsigned call; /* helpers wait for it to change */
 	atomic_int asleep;     /* helpers that may need to be woken */
@@ -50,10 +51,10 @@ static void call_gang(struct gang *g, unsigned threads)
 		syscall(SYS_futex, &g->call, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-static void wait_until_zero(atomic_int *count)
+static void wait_until_zero(atomic_int *count, int spins)
 {
 	for (int i = 0; atomic_load_explicit(count, memory_order_acquire) > 0; i++) {
-		if (i < SPINS)
+		if (i < spins)
 			pause_cpu();
 		else
 			sched_yield();
@@ -74,7 +75,7 @@ static void gang_run(struct team *team, int most, team_part part, void *ctx)
 	}
 	part(ctx, 0, n);
 	if (n > 1)
-		wait_until_zero(&g->at_work);
+		wait_until_zero(&g->at_work, g->spins);
 }
 
 /* The call that follows `seen`. */
@@ -83,7 +84,7 @@ static unsigned next_call(struct gang *g, unsigned seen)
 	unsigned call;
 
 	for (int i = 0; (call = atomic_load(&g->call)) == seen; i++) {
-		if (i < SPINS) {
+		if (i < g->spins) {
 			pause_cpu();
 			continue;
 		}
@@ -127,7 +128,7 @@ static void gang_dismiss(struct gang *g)
 		return;
 	atomic_store(&g->over, true);
 	call_gang(g, 0);
-	wait_until_zero(&g->members);
+	wait_until_zero(&g->members, g->spins);
 }
 
 /* ---- the scheduler ---- */
@@ -265,6 +266,8 @@ int sched_run(const struct sched *s)
 	st.threads = st.threads < MOST_MEMBERS ? st.threads : MOST_MEMBERS;
 	st.slot_taken = calloc((size_t)st.workers, sizeof(*st.slot_taken));
 	st.gang = calloc((size_t)st.workers, sizeof(*st.gang));
+	for (int w = 0; st.gang && w < st.workers; w++)
+		st.gang[w].spins = st.threads > sched_cpus() ? 0 : SPINS;
 	if (st.slot_taken && st.gang) {
 		omp_set_dynamic(0); /* else the runtime may give fewer threads than asked for */
 #pragma omp parallel num_threads(st.threads) shared(st)

@@ -21,7 +21,7 @@ EMPTY = """name: empty
 data:
   train: {fake: {n: 2, shape: [1, 2, 2], classes: 2}}
   val: {fake: {n: 2, shape: [1, 2, 2], classes: 2, seed: 1}}
-model: {arch: mlp, hidden: 1}
+model: {arch: mlp, hidden: 16}
 epochs: 1
 batch_size: 2
 repeats: %d
