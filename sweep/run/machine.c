@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <math.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -16,13 +18,24 @@
 
 #include "sweep/run/clock.h"
 
-/* First line of a command's output, "" if it fails or is not there. Its stderr is dropped. */
+/* A command that says nothing for so long (a network's file system that hangs) is not waited for. */
+#define COMMAND_MS 5000
+
+/* At most `room` bytes; 0 at the end; -1 on an error, or when the command is not waited for any longer. */
+static ssize_t read_within(int fd, char *bytes, size_t room)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, COMMAND_MS) > 0 ? read(fd, bytes, room) : -1;
+}
+
+/* First line of a command's output, "" if it fails, hangs or is not there. Its stderr is dropped. */
 static void first_line_of(char *out, size_t size, char *const argv[])
 {
 	posix_spawn_file_actions_t fa;
 	extern char **environ;
 	ssize_t n = 0;
-	ssize_t r;
+	ssize_t r = 0;
 	int status = -1;
 	int end[2];
 	pid_t pid;
@@ -37,9 +50,11 @@ static void first_line_of(char *out, size_t size, char *const argv[])
 		pid = -1;
 	posix_spawn_file_actions_destroy(&fa);
 	close(end[1]);
-	while (pid > 0 && n < (ssize_t)size - 1 && (r = read(end[0], out + n, size - 1 - (size_t)n)) > 0)
+	while (pid > 0 && n < (ssize_t)size - 1 && (r = read_within(end[0], out + n, size - 1 - (size_t)n)) > 0)
 		n += r;
 	close(end[0]);
+	if (r < 0)
+		kill(pid, SIGKILL);
 	out[n] = 0;
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || status)
 		out[0] = 0;
