@@ -272,7 +272,8 @@ static void on_gave_up(void *ctx, int n, const char *reason)
 /* How the machine is used. */
 struct force {
 	int workers, threads; /* trials at a time; threads in all */
-	size_t memory;        /* for the trials together */
+	size_t memory;        /* there is; SIZE_MAX: no limit */
+	size_t kept;          /* for kept features, and as much for states that trials start from */
 };
 
 /* No more threads than CPUs, whatever was asked for. */
@@ -282,6 +283,16 @@ static int capped(long asked, int most, const char *option)
 		fprintf(stderr, "gapsweep: %s %ld: this process may use %d CPU%s: using %d\n", option, asked, most,
 			most > 1 ? "s" : "", most);
 	return asked < most ? (int)asked : most;
+}
+
+/* Of the memory this part for kept features, and for states, at most; a trial must still fit. */
+#define KEPT_PART 8
+
+static size_t kept_of(size_t memory, size_t trial)
+{
+	size_t spare = memory > trial ? (memory - trial) / 2 : 0;
+
+	return spare < memory / KEPT_PART ? spare : memory / KEPT_PART;
 }
 
 /*
@@ -300,7 +311,8 @@ static struct force choose_force(const struct options *o, const struct plan *p)
 
 	if (o->memory > 0 && (size_t)o->memory < f.memory)
 		f.memory = (size_t)o->memory;
-	fit = need ? f.memory / need : (size_t)workers;
+	f.kept = o->no_share ? 0 : kept_of(f.memory, need);
+	fit = need ? (f.memory - 2 * f.kept) / need : (size_t)workers;
 	if (fit < (size_t)workers && fit) {
 		fprintf(stderr, "gapsweep: %d trials at a time of %s each do not fit in %s of memory: running %zu\n",
 			workers, num_bytes(each, (double)need), num_bytes(have, (double)f.memory), fit);
@@ -367,9 +379,6 @@ static int open_directory(struct store *st, struct plan *p, const struct options
 	return rc;
 }
 
-/* Most of the free memory that kept features, and states that trials start from, may take: this part of it each. */
-#define MEMORY_SHARE 8
-
 static void tell_longer(const struct plan *p)
 {
 	if (p->n_extended)
@@ -393,7 +402,7 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 				    .threads = f->threads,
 				    .memory = f->memory == SIZE_MAX ? 0 : f->memory,
 				    .most_together = o->no_share ? 1 : share_most(p, f->workers, f->memory),
-				    .stage_bytes = f->memory / MEMORY_SHARE,
+				    .kept = f->kept,
 				    .checkpoint_s = o->checkpoint_s,
 				    .checkpoint_epochs = o->checkpoint_epochs,
 				    .watch = &watch};
@@ -416,7 +425,7 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 	room_warn(stderr, &room, st->dir);
 	if (ro.most_together > 1)
 		tell_longer(p);
-	rc = o->no_share ? 0 : features_new(&ro.features, f->memory / MEMORY_SHARE, e);
+	rc = o->no_share ? 0 : features_new(&ro.features, f->kept, e);
 	if (rc)
 		return rc;
 	progress_init(&sw.progress, p, o->quiet, o->json);

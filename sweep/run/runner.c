@@ -671,7 +671,7 @@ static void run_jobs(struct runner *r, int n, int workers)
 				  .workers = workers,
 				  .threads = r->threads,
 				  .bytes = r->bytes + r->first,
-				  .memory = r->o->memory,
+				  .memory = r->o->memory ? r->o->memory - 2 * r->o->kept : 0,
 				  .job = job,
 				  .done = done,
 				  .ctx = r,
@@ -713,7 +713,7 @@ int runner_run(const struct plan *p, const struct store *st, const struct runner
 		r.rc = err_set(e, ERR_NOMEM, "out of memory");
 	}
 	if (!r.rc && o->most_together > 1)
-		r.rc = stages_new(&r.stages, &r.share, p, o->stage_bytes, e);
+		r.rc = stages_new(&r.stages, &r.share, p, o->kept, e);
 	if (!r.rc)
 		launch(&r, workers);
 	stages_free(r.stages);

@@ -21,14 +21,14 @@ struct runner_listener {
 };
 
 struct runner_options {
-	int workers;               /* bundles at a time */
-	int threads;               /* in all; 0: as many as workers */
-	size_t memory;             /* that all bundles under way may need together; 0: no limit */
-	int most_together;         /* trials that may share frozen layers in one bundle; 1 or less: nothing is shared */
+	int workers;       /* bundles at a time */
+	int threads;       /* in all; 0: as many as workers */
+	size_t memory;     /* for all bundles under way and twice `kept`; 0: no limit. A bundle alone may have all. */
+	int most_together; /* trials that may share frozen layers in one bundle; 1 or less: nothing is shared */
 	struct features *features; /* NULL: none are kept */
-	size_t stage_bytes;        /* memory for states that trials start from */
-	double checkpoint_s;       /* a checkpoint at the end of an epoch, so long after the last one; 0: 60 s ... */
-	int checkpoint_epochs;     /* ... or, if not 0, after so many epochs */
+	size_t kept;           /* most that features, and as much that states which trials start from, may take of it */
+	double checkpoint_s;   /* a checkpoint at the end of an epoch, so long after the last one; 0: 60 s ... */
+	int checkpoint_epochs; /* ... or, if not 0, after so many epochs */
 	const struct watch *watch; /* NULL: no supervisor */
 };
 

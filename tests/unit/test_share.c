@@ -69,7 +69,7 @@ static void run(struct sweep *w, struct features *features, bool shared)
 	const struct runner_options o = {.workers = shared ? 4 : 1,
 					 .most_together = shared ? 64 : 1,
 					 .features = features,
-					 .stage_bytes = (size_t)1 << 24};
+					 .kept = (size_t)1 << 24};
 	struct runner_result result;
 	struct err e = {0};
 
