@@ -145,7 +145,7 @@ faults: gapsweep $(B)/tests/unit/test_faults $(B)/tests/fault/failing_malloc.so
 FUZZ_SECONDS ?= 60
 fuzz:                ## libFuzzer on every reader of files, FUZZ_SECONDS (60) each; what it found before comes first
 	@tests/need.sh $(PKG_BUILD) $(PKG_FUZZ)
-	@$(MAKE) --no-print-directory -j$$(nproc) FLAVOR=fuzz CC=$(CLANG) fuzz-targets
+	@$(MAKE) --no-print-directory -j$$(nproc) FLAVOR=fuzz CC="$(CLANG)" fuzz-targets
 	@$(MAKE) --no-print-directory -j$$(nproc) $(FUZZ:%=run-%)
 run-fuzz_%:
 	@tests/fuzz.sh build/fuzz fuzz_$* $(FUZZ_SECONDS)

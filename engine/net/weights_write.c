@@ -64,12 +64,15 @@ static int describe_all(json_t *object, const char *path, const struct tensor *t
 /* The first bytes of the file: length and header, padded with spaces so that the data begins at a multiple of 8. */
 static int make_head(unsigned char **head, size_t *size, json_t *object, const char *path, struct err *e)
 {
-	char *text = json_dumps(object, JSON_COMPACT);
-	size_t len = text ? strlen(text) : 0;
-	size_t padded = (len + 7) / 8 * 8;
+	char *text;
+	size_t len, padded;
 
+	errno = 0;
+	text = json_dumps(object, JSON_COMPACT);
+	len = text ? strlen(text) : 0;
+	padded = (len + 7) / 8 * 8;
 	*size = 8 + padded;
-	*head = text ? malloc(*size) : NULL;
+	*head = text && errno != ENOMEM ? malloc(*size) : NULL; /* jansson leaves out what it had no room for */
 	if (!*head) {
 		free(text);
 		return err_set(e, ERR_NOMEM, "%s: out of memory", path);

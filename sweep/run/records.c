@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -119,28 +120,60 @@ static int take_members(void *to, const json_t *j, const struct member *m, size_
 	return 0;
 }
 
+/*
+ * Whether jansson lacked memory, which it does not always tell: it calls a text damaged that it could not parse, and leaves
+ * out of a text what it had no room for (2.14: dump_string() and the rest append to a buffer and look away).
+ */
+static _Thread_local bool no_memory;
+
+static void *noted_malloc(size_t n)
+{
+	void *p = malloc(n);
+
+	no_memory |= !p;
+	return p;
+}
+
+static void note_mallocs(void)
+{
+	json_set_alloc_funcs(noted_malloc, free);
+}
+
+static void watch_memory(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, note_mallocs);
+	no_memory = false;
+}
+
 static json_t *parse(const char *text, const char *path, struct err *e)
 {
 	json_error_t je;
-	json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, &je);
+	json_t *j;
 
-	/* A file that could not be parsed for want of memory is not damaged; jansson does not always tell the two apart. */
-	if (!j)
-		j = json_loads(text, JSON_REJECT_DUPLICATES, &je);
-	if (!j && (!*je.text || json_error_code(&je) == json_error_out_of_memory))
+	watch_memory();
+	j = json_loads(text, JSON_REJECT_DUPLICATES, &je);
+	if (no_memory) {
+		json_decref(j); /* accepts NULL; a text may have lost a letter */
+		j = NULL;
 		err_set(e, ERR_NOMEM, "%s: out of memory", path);
-	else if (!j)
+	} else if (!j) {
 		err_set(e, ERR_DATA, "%s: damaged: line %d: %s", path, je.line, je.text);
+	}
 	return j;
 }
 
 /* Takes j. */
 static char *dump(json_t *j, int failed)
 {
-	char *text = failed ? NULL : json_dumps(j, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
-	size_t n = text ? strlen(text) : 0;
-	char *line = text ? realloc(text, n + 2) : NULL;
+	char *text, *line;
+	size_t n;
 
+	watch_memory();
+	text = failed ? NULL : json_dumps(j, JSON_INDENT(1) | JSON_REAL_PRECISION(17));
+	n = text ? strlen(text) : 0;
+	line = text && !no_memory ? realloc(text, n + 2) : NULL;
 	json_decref(j);
 	if (line)
 		memcpy(line + n, "\n", 2);
