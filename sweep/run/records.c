@@ -264,20 +264,29 @@ char *manifest_write(const struct manifest *m)
 	return dump(j, failed);
 }
 
-static int take_sets(struct manifest *m, const json_t *list)
+static bool all_texts(const json_t *list)
+{
+	size_t texts = 0;
+
+	for (size_t i = 0; i < json_array_size(list); i++)
+		texts += json_is_string(json_array_get(list, i));
+	return json_is_array(list) && texts == json_array_size(list);
+}
+
+static int take_sets(struct manifest *m, const json_t *list, const char *path, struct err *e)
 {
 	size_t n = json_array_size(list);
 
-	m->set = json_is_array(list) ? calloc(n + 1, sizeof(*m->set)) : NULL;
+	if (!all_texts(list))
+		return err_set(e, ERR_DATA, "%s: damaged: no good 'set'", path);
+	m->set = calloc(n + 1, sizeof(*m->set));
 	for (size_t i = 0; m->set && i < n; i++) {
-		const char *text = json_string_value(json_array_get(list, i));
-
-		m->set[i] = text ? strdup(text) : NULL;
+		m->set[i] = strdup(json_string_value(json_array_get(list, i)));
 		if (!m->set[i])
-			return -1;
+			break;
 		m->n_sets++;
 	}
-	return m->set ? 0 : -1;
+	return m->set && (size_t)m->n_sets == n ? 0 : err_set(e, ERR_NOMEM, "%s: out of memory", path);
 }
 
 int manifest_parse(struct manifest *m, const char *text, const char *path, struct err *e)
@@ -289,8 +298,8 @@ int manifest_parse(struct manifest *m, const char *text, const char *path, struc
 	if (!j)
 		return e->code;
 	rc = take_members(m, j, manifest_member, COUNT(manifest_member), path, e);
-	if (!rc && take_sets(m, json_object_get(j, "set")))
-		rc = err_set(e, ERR_DATA, "%s: damaged: no good 'set'", path);
+	if (!rc)
+		rc = take_sets(m, json_object_get(j, "set"), path, e);
 	json_decref(j);
 	if (rc)
 		manifest_release(m);
