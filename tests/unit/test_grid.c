@@ -922,7 +922,7 @@ static void expands_a_large_grid_soon(void **state)
 	(void)state;
 	must_parse(HEAD "parameters: {epochs: {min: 1, max: 300}, batch_size: {min: 1, max: 300}}\n");
 	assert_int_equal(s.n_cells, 90000);
-	assert_true(seconds() - start < 5); /* sanitizers included */
+	assert_true(seconds() - start < 30); /* a guard against squares; 5 s were too few under ASan on a busy CPU */
 }
 
 static void takes_an_empty_struct(void **state)
