@@ -75,17 +75,3 @@ for n in 20 40 60 80 100; do
 done
 [ "$crashed" -gt 0 ] || fail "a crash went unseen: this proves nothing"
 echo "SUMMARY control: without a check: $crashed of 5 crash"
-
-# Less and less address space: an error of ours, or the sweep with what there is.
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-	got=0
-	(ulimit -v $((60000 + i * 30000)) && exec "$GAPSWEEP" run -q -j2 --no-report -o "$tmp/run" "$tmp/grid.yaml") \
-		>"$tmp/out" 2>"$tmp/err" || got=$?
-	case $got in
-	0 | 1 | 7[01]) ;;
-	127) grep -q 'shared libraries\|loading' "$tmp/err" || fail "$i: $(cat "$tmp/err")" ;; # not even loaded
-	*) fail "$((60000 + i * 30000)) kB of address space gave exit $got: $(cat "$tmp/err")" ;;
-	esac
-done
-resumes "$tmp/run" "$tmp/grid.yaml"
-echo "SUMMARY 20 sizes of address space: 0 crashes, tables equal"
