@@ -209,7 +209,7 @@ static void job(void *ctx, int i, int worker, struct team *team)
 
 static int train_on(int threads, struct training *tr)
 {
-	if (!sched_run(&(struct sched){.n = 1, .workers = 1, .threads = threads, .job = job, .ctx = tr}))
+	if (sched_run(&(struct sched){.n = 1, .workers = 1, .threads = threads, .job = job, .ctx = tr}) < 1)
 		return err_set(tr->e, ERR_NOMEM, "out of memory");
 	return tr->rc;
 }

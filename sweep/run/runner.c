@@ -36,6 +36,7 @@ struct runner {
 	int threads;           /* in all */
 	atomic_bool *stop;
 	atomic_bool no_more;    /* what runs ends, nothing else begins */
+	atomic_bool no_memory;  /* a bundle was not begun for want of it */
 	_Atomic double epoch_s; /* the longest so far */
 	struct suspect streak;  /* failures in a row */
 	int rc;
@@ -558,8 +559,11 @@ static void job(void *ctx, int i, int worker, struct team *team)
 	const struct bundle *b = &r->share.bundle[r->first + i];
 
 	r->run[worker] = NULL;
-	if (!atomic_load(&r->no_more) && !too_late(r))
+	if (!atomic_load(&r->no_more) && !too_late(r)) {
 		r->run[worker] = calloc((size_t)b->n, sizeof(**r->run));
+		if (!r->run[worker])
+			atomic_store(&r->no_memory, true);
+	}
 	if (!r->run[worker]) { /* as if it had not been claimed: the same command goes on with it */
 		not_begun(r, b);
 		return;
@@ -667,15 +671,18 @@ static int order_launch(struct runner *r, int *order, int *n)
 
 static void run_jobs(struct runner *r, int n, int workers)
 {
-	sched_run(&(struct sched){.n = n,
-				  .workers = workers,
-				  .threads = r->threads,
-				  .bytes = r->bytes + r->first,
-				  .memory = r->o->memory ? r->o->memory - 2 * r->o->kept : 0,
-				  .job = job,
-				  .done = done,
-				  .ctx = r,
-				  .stop = r->stop});
+	int ran = sched_run(&(struct sched){.n = n,
+					    .workers = workers,
+					    .threads = r->threads,
+					    .bytes = r->bytes + r->first,
+					    .memory = r->o->memory ? r->o->memory - 2 * r->o->kept : 0,
+					    .job = job,
+					    .done = done,
+					    .ctx = r,
+					    .stop = r->stop});
+
+	if (ran < 0)
+		atomic_store(&r->no_memory, true);
 }
 
 static void launch(struct runner *r, int workers)
@@ -716,6 +723,8 @@ int runner_run(const struct plan *p, const struct store *st, const struct runner
 		r.rc = stages_new(&r.stages, &r.share, p, o->kept, e);
 	if (!r.rc)
 		launch(&r, workers);
+	if (!r.rc && atomic_load(&r.no_memory))
+		r.rc = err_set(e, ERR_NOMEM, "out of memory: some trials could not begin; the same command goes on");
 	stages_free(r.stages);
 	share_release(&r.share);
 	free(order);

@@ -268,7 +268,9 @@ int sched_run(const struct sched *s)
 	st.gang = calloc((size_t)st.workers, sizeof(*st.gang));
 	for (int w = 0; st.gang && w < st.workers; w++)
 		st.gang[w].spins = st.threads > sched_cpus() ? 0 : SPINS;
-	if (st.slot_taken && st.gang) {
+	if (!st.slot_taken || !st.gang) {
+		st.ran = -1;
+	} else {
 		omp_set_dynamic(0); /* else the runtime may give fewer threads than asked for */
 #pragma omp parallel num_threads(st.threads) shared(st)
 		work(&st);

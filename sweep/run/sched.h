@@ -35,7 +35,7 @@ struct sched {
  * order in which jobs end. Jobs begin in their order: one may wait for what another before it does. If the next does not fit in
  * beside those that run it waits, and all behind it; one job at least always runs. While jobs are left that may begin, a team has threads / workers threads, rounded up; after that, and where
  * memory keeps jobs waiting, free threads join the smallest teams. When *stop becomes true nothing new is begun; what began
- * ends and is done()d. Returns how many jobs ran: 0 also without memory.
+ * ends and is done()d. Returns how many jobs ran; -1 if there was no memory to begin.
  */
 int sched_run(const struct sched *s);
 

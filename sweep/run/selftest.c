@@ -32,9 +32,7 @@ int selftest(uint64_t (*probe)(void), int n_workers, struct err *e)
 	struct probing p = {.probe = probe, .alone = probe()};
 	const struct sched s = {.n = 4 * n_workers, .workers = n_workers, .job = probe_once, .ctx = &p};
 
-	if (p.alone)
-		sched_run(&s);
-	if (!p.alone || atomic_load(&p.no_memory))
+	if (!p.alone || sched_run(&s) < 0 || atomic_load(&p.no_memory))
 		return err_set(e, ERR_NOMEM, "out of memory for the self-test");
 	if (atomic_load(&p.differs))
 		return err_set(e, ERR_SOFTWARE,

@@ -228,7 +228,7 @@ int verify_trials(const struct plan *p, const struct store *st, const struct ver
 		  struct verify_counts *counts, struct err *e)
 {
 	struct verifier w = {.p = p, .st = st, .o = o, .counts = counts};
-	int n, ran;
+	int n, ran = -1;
 
 	*counts = (struct verify_counts){0};
 	w.trial = calloc((size_t)p->n_trials + 1, sizeof(*w.trial));
@@ -242,9 +242,9 @@ int verify_trials(const struct plan *p, const struct store *st, const struct ver
 						.done = done,
 						.ctx = &w,
 						.stop = o->stop});
-		counts->stopped += n - ran;
+		counts->stopped += ran < 0 ? 0 : n - ran;
 	}
 	free(w.trial);
 	free(w.verdict);
-	return w.trial && w.verdict ? 0 : err_set(e, ERR_NOMEM, "out of memory");
+	return ran >= 0 ? 0 : err_set(e, ERR_NOMEM, "out of memory");
 }
