@@ -7,8 +7,8 @@ noshare   the demo grid with --no-share against shared; the three tables must be
 demo      the demo grid against PyTorch
 column    the demo grid and ten more head rates at backbone rate 0, against PyTorch
 
-Wall-clock time of the whole command, without charts; sides take turns, medians over the rounds. PyTorch (2 processes x 1
-thread, the better of two memory layouts for SGD) trains a few trials of each kind - SGD or Adam, frozen (requires_grad_(False)) or
+Wall-clock time of the whole command, without charts; sides take turns, medians over the rounds. PyTorch (malloc tuned, 2
+processes x 1 thread, the better of two memory layouts for SGD) trains a few trials of each kind - SGD or Adam, frozen (requires_grad_(False)) or
 trained - and the time of a kind is taken that many times: two such trials at once, its start-up not counted.
 """
 import argparse, filecmp, os, statistics, subprocess, sys, tempfile, time
@@ -54,7 +54,7 @@ def rounds(sides):
 
 
 def against_one(name, *more):
-    for label, workers in (("one worker", ["-j", "1"]), ("as it comes", [])):
+    for label, workers in (("one worker", ["-j", "1", "--threads", "1"]), ("as it comes", [])):
         many, one = rounds(
             [lambda d: sweep(grid_file(d, "many", MANY), d + "/r", *workers, *more), lambda d: sweep(grid_file(d, "one", ONE), d + "/r", *workers, *more)]
         )

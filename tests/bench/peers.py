@@ -14,7 +14,6 @@ import argparse, os, re, statistics, subprocess, sys, time
 from dataclasses import dataclass, field
 
 sys.dont_write_bytecode = True
-TUNED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "16000000000", "MALLOC_TOP_PAD_": "268435456"}
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -52,6 +51,8 @@ class Mode:
         if row.two:
             self.name += f", {processes} process{'es' if processes > 1 else ''} x {threads} thread{'s' if threads > 1 else ''}"
         self.rates = []
+        from peers_torch import TUNED
+
         env = {**os.environ, **(TUNED if tuned else {}), "OMP_NUM_THREADS": str(threads)}
         command = [sys.executable, HERE + "/peers_torch.py", row.work, row.which, layout, str(threads)]
         self.jobs = [

@@ -2,17 +2,19 @@
 """peers_demo.py - trials of the demo grid here and in PyTorch; the row `demo` of peers.py.
 
 Both sides train the same trials (grids/differential-lr.yaml: SGD, backbone 3e-4, classifier 3e-2, 20 epochs, seeds 0..7)
-and evaluate validation and clean training images after every epoch. PyTorch gets its better mode of two processes with
-one thread and one process with two, contiguous or channels_last. The sides take turns; medians and their ratio are printed.
+and evaluate validation and clean training images after every epoch. PyTorch gets malloc tuned to keep freed memory and its
+better mode of two processes with one thread and one process with two, contiguous or channels_last. The sides take turns;
+medians and their ratio are printed.
 Times are of the trials; of PyTorch's without its start-up, of ours with it.
 """
-import gzip, json, multiprocessing, statistics, struct, subprocess, tempfile, time
+import gzip, json, multiprocessing, os, statistics, struct, subprocess, tempfile, time
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from peers_torch import slim
+from peers_torch import TUNED, slim
 
 TRIALS, EPOCHS, BATCH, EVAL_BATCH = 8, 20, 32, 500
 DATA = "grids/fashion"
@@ -82,37 +84,51 @@ def trial(seed, layout, optimizer="sgd", frozen=False, epochs=EPOCHS):
     return clean[1], val[1]
 
 
-def worker(seeds, layout, barrier, results):
+@contextmanager
+def processes(n, target, *args):
+    """`n` fresh processes with tuned malloc, which is read at a process's start: target(i, *args, barrier). Their barrier."""
+    ctx = multiprocessing.get_context("spawn")
+    barrier, plain = ctx.Barrier(n + 1), dict(os.environ)
+    jobs = [ctx.Process(target=target, args=(i, *args, barrier)) for i in range(n)]
+    os.environ.update(TUNED)
+    for j in jobs:
+        j.start()
+    for name in TUNED.keys() - plain.keys():
+        del os.environ[name]
+    os.environ.update(plain)
+    yield barrier
+    for j in jobs:
+        j.join()
+
+
+def begin(threads):
     global DATA_TRAIN, DATA_VAL
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     DATA_TRAIN, DATA_VAL = split("target-train"), split("val")
+
+
+def worker(i, n, threads, layout, results, barrier):
+    begin(threads)
     trial(99, layout)  # warm
     barrier.wait()
-    for s in seeds:
+    for s in range(i, TRIALS, n):
         results.put(trial(s, layout))
     barrier.wait()
 
 
-def two_processes(layout):
-    ctx = multiprocessing.get_context("spawn")
-    barrier, results = ctx.Barrier(3), ctx.Queue()
-    jobs = [ctx.Process(target=worker, args=(range(k, TRIALS, 2), layout, barrier, results)) for k in range(2)]
-    for j in jobs:
-        j.start()
-    barrier.wait()
-    began = time.perf_counter()
-    accs = [results.get() for _ in range(TRIALS)]
-    barrier.wait()
-    took = time.perf_counter() - began
-    for j in jobs:
-        j.join()
-    return took, accs
+def theirs(n, threads, layout):
+    """Seconds and accuracies of all trials in `n` processes."""
+    results = multiprocessing.get_context("spawn").Queue()
+    with processes(n, worker, n, threads, layout, results) as barrier:
+        barrier.wait()
+        began = time.perf_counter()
+        accs = [results.get() for _ in range(TRIALS)]
+        barrier.wait()
+        return time.perf_counter() - began, accs
 
 
-def pair_worker(layout, optimizer, frozen, barrier):
-    global DATA_TRAIN, DATA_VAL
-    torch.set_num_threads(1)
-    DATA_TRAIN, DATA_VAL = split("target-train"), split("val")
+def pair_worker(_, layout, optimizer, frozen, barrier):
+    begin(1)
     trial(99, layout, optimizer, frozen, epochs=2)  # warm
     barrier.wait()
     trial(0, layout, optimizer, frozen)
@@ -122,27 +138,13 @@ def pair_worker(layout, optimizer, frozen, barrier):
 def pair_seconds(optimizer, frozen, layout, rounds):
     """Median seconds of two processes that train one trial each at the same time."""
     took = []
-    ctx = multiprocessing.get_context("spawn")
     for _ in range(rounds):
-        barrier = ctx.Barrier(3)
-        jobs = [ctx.Process(target=pair_worker, args=(layout, optimizer, frozen, barrier)) for _ in range(2)]
-        for j in jobs:
-            j.start()
-        barrier.wait()
-        began = time.perf_counter()
-        barrier.wait()
-        took.append(time.perf_counter() - began)
-        for j in jobs:
-            j.join()
+        with processes(2, pair_worker, layout, optimizer, frozen) as barrier:
+            barrier.wait()
+            began = time.perf_counter()
+            barrier.wait()
+            took.append(time.perf_counter() - began)
     return statistics.median(took)
-
-
-def two_threads(layout):
-    torch.set_num_threads(2)
-    trial(99, layout)
-    began = time.perf_counter()
-    accs = [trial(s, layout) for s in range(TRIALS)]
-    return time.perf_counter() - began, accs
 
 
 def ours(program):
@@ -165,13 +167,12 @@ def mean(accs):
 
 
 def run(program, rounds):
-    global DATA_TRAIN, DATA_VAL
-    DATA_TRAIN, DATA_VAL = split("target-train"), split("val")
     sides = {
         "gapsweep, 2 workers (its start-up included)": lambda: ours(program),
-        "PyTorch, 2 processes x 1 thread": lambda: two_processes(torch.contiguous_format),
-        "PyTorch, 2 processes x 1 thread, channels_last": lambda: two_processes(torch.channels_last),
-        "PyTorch, 1 process x 2 threads": lambda: two_threads(torch.contiguous_format),
+        "PyTorch, 2 processes x 1 thread": lambda: theirs(2, 1, torch.contiguous_format),
+        "PyTorch, 2 processes x 1 thread, channels_last": lambda: theirs(2, 1, torch.channels_last),
+        "PyTorch, 1 process x 2 threads": lambda: theirs(1, 2, torch.contiguous_format),
+        "PyTorch, 1 process x 2 threads, channels_last": lambda: theirs(1, 2, torch.channels_last),
     }
     times = {name: [] for name in sides}
     accs = {}
@@ -179,7 +180,7 @@ def run(program, rounds):
         for name, side in sides.items():
             took, accs[name] = side()
             times[name].append(took)
-    print(f"{TRIALS} trials of the demo grid, s, median of {rounds} rounds")
+    print(f"{TRIALS} trials of the demo grid, PyTorch with tuned malloc, s, median of {rounds} rounds")
     median = {name: statistics.median(t) for name, t in times.items()}
     for name, t in times.items():
         print(f"  {name:48s} {median[name]:6.2f} s ({min(t):.2f} .. {max(t):.2f})   {mean(accs[name])}")

@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+# glibc's malloc told to keep freed memory; read at a process's start.
+TUNED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "16000000000", "MALLOC_TOP_PAD_": "268435456"}
+
 
 class Block(nn.Module):
     def __init__(self, c, k, stride):
