@@ -311,7 +311,8 @@ static int count_shared(struct share_sum *sum, const struct plan *p, struct err 
 {
 	const int workers = sched_cpus();
 	struct share share;
-	int rc = share_init(&share, p, p->todo, p->n_todo, 0, share_most(p, workers, machine_memory()), workers, e);
+	int rc = share_init(&share, p, p->todo, p->n_todo, 0, share_most(p, workers, machine_memory()), workers,
+			    workers, e);
 
 	if (!rc)
 		rc = share_count(sum, &share, p, e);

@@ -695,6 +695,14 @@ static void launch(struct runner *r, int workers)
 	run_jobs(r, r->share.n_bundles - alone, workers);
 }
 
+/* What a bundle may have while as many run as there can be. */
+static int threads_each(const struct runner *r, int workers)
+{
+	const int running = r->share.n_bundles < workers ? r->share.n_bundles : workers;
+
+	return running ? (r->threads + running - 1) / running : r->threads;
+}
+
 int runner_run(const struct plan *p, const struct store *st, const struct runner_options *o, atomic_bool *stop,
 	       const struct runner_listener *l, struct runner_result *result, struct err *e)
 {
@@ -713,9 +721,9 @@ int runner_run(const struct plan *p, const struct store *st, const struct runner
 	if (order && r.run && r.bytes) {
 		int alone = order_launch(&r, order, &n);
 
-		r.rc = share_init(&r.share, p, order, n, alone, o->most_together, workers, e);
+		r.rc = share_init(&r.share, p, order, n, alone, o->most_together, workers, r.threads, e);
 		if (!r.rc)
-			r.rc = weigh_bundles(&r.share, r.bytes, p, (r.threads + workers - 1) / workers, o->memory, e);
+			r.rc = weigh_bundles(&r.share, r.bytes, p, threads_each(&r, workers), o->memory, e);
 	} else {
 		r.rc = err_set(e, ERR_NOMEM, "out of memory");
 	}

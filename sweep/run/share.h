@@ -29,11 +29,12 @@ struct share {
 
 /*
  * order[0..n-1]: the trials to run; the first n_alone of them share nothing. Bundles have at most `most` members (1 or
- * less: nothing at all is shared), and fewer where there would be less than `workers` bundles. The order stays but for
- * this: within a seed, trials that start from others come behind those. ERR_NOMEM.
+ * less: nothing at all is shared), and fewer where there would be less than `workers` bundles and `threads` threads, all
+ * workers' together, are done sooner with more of them. The order stays but for this: within a seed, trials that start
+ * from others come behind those. ERR_NOMEM.
  */
 int share_init(struct share *s, const struct plan *p, const int *order, int n, int n_alone, int most, int workers,
-	       struct err *e);
+	       int threads, struct err *e);
 /* Most members of a bundle: what half of the memory holds beside `workers` of them, and no more than pays. */
 int share_most(const struct plan *p, int workers, size_t memory);
 

@@ -30,11 +30,11 @@ reused() {
 	[ "$got" -eq "$3" ] || fail "$1: $got results with $2, expected $3"
 }
 
-sweep alone -j1 --no-share
-sweep one -j1
+sweep alone -j1 --threads 1 --no-share
+sweep one -j1 --threads 1
 sweep two -j2
-same_tables "$tmp/alone" "$tmp/one"
-same_tables "$tmp/alone" "$tmp/two"
+sweep threads -j1 --threads 2
+for other in one two threads; do same_tables "$tmp/alone" "$tmp/$other"; done
 trials=$(ls "$tmp/alone/trials" | wc -l)
 for key in $(ls "$tmp/alone/trials"); do
 	cmp "$tmp/alone/trials/$key/correct.bits" "$tmp/one/trials/$key/correct.bits" || fail "$key: other images right"

@@ -30,11 +30,11 @@ sweep() {
 }
 reused() { grep -l '"epochs_reused": [1-9]' "$tmp/$1"/trials/*/result.json | wc -l; }
 
-sweep alone -j1 --no-share
-sweep one -j1
+sweep alone -j1 --threads 1 --no-share
+sweep one -j1 --threads 1
 sweep two -j2
-same_tables "$tmp/alone" "$tmp/one"
-same_tables "$tmp/alone" "$tmp/two"
+sweep threads -j1 --threads 2
+for other in one two threads; do same_tables "$tmp/alone" "$tmp/$other"; done
 [ "$(reused alone)" -eq 0 ] || fail "--no-share shares"
 # All but the first of those with equal heads, seeds and optimizers fork; plateau looks at every rate.
 [ "$(reused one)" -ge 48 ] || fail "only $(reused one) trials forked"

@@ -24,11 +24,12 @@ static const char grid_text[] =
 	"batch_size: 4\n"
 	"epochs: 3\n"
 	"keep: final\n"
+	"groups: {backbone: [\"*\"], stem: [\"conv1.*\", \"bn1.*\"], classifier: [\"fc.*\"]}\n"
 	"repeats: 2\n"
 	"parameters:\n"
-	"  - {backbone_lr: 0, classifier_lr: [1e-3, 1e-2], optimizer: [sgd, adam], freeze_bn: [true, false]}\n"
-	"  - {backbone_lr: [1e-3, 1e-2], classifier_lr: 1e-2, optimizer: [sgd, nadam], freeze_epochs: 1}\n"
-	"  - {backbone_lr: 1e-3, classifier_lr: 1e-2, epochs: [2, 4], weight_decay: 0.1}\n";
+	"  - {backbone_lr: 0, stem_lr: 0, classifier_lr: [1e-3, 1e-2], optimizer: [sgd, adam], freeze_bn: [true, false]}\n"
+	"  - {backbone_lr: [1e-3, 1e-2], stem_lr: 1e-3, classifier_lr: 1e-2, optimizer: [sgd, nadam], freeze_epochs: 1}\n"
+	"  - {backbone_lr: 1e-3, stem_lr: 1e-3, classifier_lr: 1e-2, epochs: [2, 4], weight_decay: 0.1}\n";
 enum { N = 28 };
 
 static char base[] = "/tmp/gapsweep-test-XXXXXX";
@@ -45,7 +46,7 @@ static void open_sweep(struct sweep *w, const char *name, const char *sets)
 	const char *list[] = {sets};
 	struct manifest m = {0};
 	char note[1024];
-	char dir[64];
+	char dir[128];
 	struct err e = {0};
 	int damaged;
 
@@ -123,7 +124,7 @@ static void all_ways_at_once(void **state)
 	open_sweep(&alone, "alone", NULL);
 	open_sweep(&shared, "shared", NULL);
 	assert_int_equal(alone.plan.n_trials, N);
-	assert_int_equal(share_init(&share, &shared.plan, shared.plan.todo, N, 0, 64, 1, &e), 0);
+	assert_int_equal(share_init(&share, &shared.plan, shared.plan.todo, N, 0, 64, 1, 1, &e), 0);
 	assert_int_equal(share_count(&sum, &share, &shared.plan, &e), 0);
 	assert_int_equal(sum.bundles, 4);      /* by seed and freeze_bn ... */
 	assert_int_equal(sum.in_bundles, 16);  /* ... of four heads each */
@@ -138,6 +139,36 @@ static void all_ways_at_once(void **state)
 	close_sweep(&alone);
 	close_sweep(&shared);
 	features_free(features);
+}
+
+/* One trial's layers are frozen up to the last, or all but the first are trained; heads are four of one seed. */
+static int bundles(const char *parameters, int workers, int threads)
+{
+	struct sweep w = {.store.lock_fd = -1};
+	struct share share;
+	struct err e = {0};
+	int n;
+
+	open_sweep(&w, "bundles", parameters);
+	assert_int_equal(share_init(&share, &w.plan, w.plan.todo, w.plan.n_todo, 0, 64, workers, threads, &e), 0);
+	n = share.n_bundles;
+	share_release(&share);
+	close_sweep(&w);
+	return n;
+}
+
+static void bundles_for_threads(void **state)
+{
+	static const char heads[] =
+		"parameters={stem_lr: 0, backbone_lr: 0, classifier_lr: [1e-3, 2e-3, 3e-3, 4e-3]}";
+	static const char nets[] =
+		"parameters={stem_lr: 0, backbone_lr: 1e-3, classifier_lr: [1e-3, 2e-3, 3e-3, 4e-3]}";
+
+	(void)state;
+	assert_int_equal(bundles(heads, 1, 1), 2); /* a seed */
+	assert_int_equal(bundles(heads, 4, 4), 2); /* the frozen layers twice would take longer than two threads do */
+	assert_int_equal(bundles(nets, 1, 1), 2);
+	assert_int_equal(bundles(nets, 4, 4), 4); /* little is shared: a thread each */
 }
 
 /* More epochs: what was kept is gone on from, on four workers again. */
@@ -181,6 +212,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_ways_at_once),
+		cmocka_unit_test(bundles_for_threads),
 		cmocka_unit_test(longer),
 	};
 
