@@ -23,6 +23,7 @@ static const struct {
 struct tile {
 	int n_cells, n_values;
 	bool feasible, best, baseline, diverged, pruned, failed, open;
+	int diverged_from, diverged_to; /* epochs */
 	double sum;
 	const struct estimate *value; /* the last one's; the only one's, if there is one */
 };
@@ -111,6 +112,15 @@ static bool place_panel(struct panel *p, const struct study *st)
 	return ok && p->tile;
 }
 
+static void add_divergence(struct tile *t, const struct cell_summary *c)
+{
+	if (!t->diverged || c->diverged_from < t->diverged_from)
+		t->diverged_from = c->diverged_from;
+	if (c->diverged_to > t->diverged_to)
+		t->diverged_to = c->diverged_to;
+	t->diverged = true;
+}
+
 static void add_cell(struct heatmap *h, int cell)
 {
 	const struct study *st = h->s->results->study;
@@ -125,7 +135,8 @@ static void add_cell(struct heatmap *h, int cell)
 	p = &h->panel[at];
 	t = &p->tile[axis_find(&p->y, y_rate(st, set)) * p->x.n + axis_find(&p->x, x_rate(set))];
 	h->shared |= t->n_cells++ > 0;
-	t->diverged |= c->n_diverged > 0;
+	if (c->n_diverged)
+		add_divergence(t, c);
 	t->pruned |= c->n_pruned > 0;
 	t->failed |= c->n_failed > 0;
 	t->open |= c->n_open > 0;
@@ -189,13 +200,24 @@ static void choose_range(struct heatmap *h)
 	h->low = h->palette == PALETTE_SIGNED ? -h->high : 0;
 }
 
+/* In which epochs the repeats diverged: "e3", "e3–7". */
+static void epochs_text(char out[48], const struct tile *t, const char *mark)
+{
+	int n = snprintf(out, 48, "%s%se%d", mark, *mark ? " " : "", t->diverged_from);
+
+	if (t->diverged_to > t->diverged_from)
+		snprintf(out + n, 48 - (size_t)n, "–%d", t->diverged_to);
+}
+
 /* points: the size of the figures; 0: none, only marks. */
 static const char *tile_text(char out[48], const struct tile *t, double points)
 {
 	double value = t->n_values ? value_of(t) : NAN;
 	const char *mark = t->best ? "★" : t->baseline ? "▲" : "";
 
-	if (!t->n_values)
+	if (kind_of(t) == KIND_DIVERGED && points > 0)
+		epochs_text(out, t, mark);
+	else if (!t->n_values)
 		snprintf(out, 48, "%s%s", mark, kinds[kind_of(t)].sign);
 	else if (points > 0)
 		snprintf(out, 48, "%s%s%.1f%s", mark, *mark && points > 8 ? " " : "", value, t->diverged ? "†" : "");
@@ -222,7 +244,7 @@ static bool text_fits(const struct heatmap *h, double points, bool spread)
 			double high = (y->hi[i / x->n] - y->lo[i / x->n]) / (y->high - y->low) * h->panel[p].plot_h;
 			char text[48];
 
-			if (!t->n_values)
+			if (!t->n_values && kind_of(t) != KIND_DIVERGED)
 				continue;
 			if (high < (spread ? 38 : points * 1.5) || text_px(tile_text(text, t, points), points) > wide)
 				return false;
@@ -349,9 +371,9 @@ static int rows_of(const char *const *text, int n)
 /* What occurs and how it is drawn; returns the rows it takes. */
 static int write_key(FILE *f, const struct heatmap *h)
 {
-	const char *sign[12];
-	const char *text[12];
-	const char *mark[12];
+	const char *sign[16];
+	const char *text[16];
+	const char *mark[16];
 	int n = 0;
 
 #define KEY(condition, a, b, c) \
@@ -361,6 +383,7 @@ static int write_key(FILE *f, const struct heatmap *h)
 	    h->shared ? "a cell here meets all constraints" : "mean meets all constraints");
 	KEY(h->s->best >= 0, "mark", "★", h->s->none_meets ? "best (no cell meets the constraints)" : "best");
 	KEY(h->s->baseline >= 0, "mark", "▲", "baseline");
+	KEY(h->has[KIND_DIVERGED] && h->points, "mark", "e", "diverged in epoch");
 	KEY(h->some_diverged, "mark", "†", "some repeats diverged");
 	KEY(!h->points && h->low < 0 && h->metric == METRIC_gap, "mark", "−", "below 0");
 	for (int k = 0; k < KIND_VALUE; k++)

@@ -84,6 +84,15 @@ static void difference_cells(FILE *out, const struct difference *diff)
 		fprintf(out, "<td data-v=\"%g\">%.2g</td>", diff->holm, diff->holm);
 }
 
+/* "2 diverged (epoch 3–7) " */
+static void diverged_text(FILE *out, const struct cell_summary *c)
+{
+	fprintf(out, "%d diverged (epoch %d", c->n_diverged, c->diverged_from);
+	if (c->diverged_to > c->diverged_from)
+		fprintf(out, "–%d", c->diverged_to);
+	fputs(") ", out);
+}
+
 /* "best", "baseline", "2 diverged", ... */
 static void marks_cell(FILE *out, const struct summary *s, int cell)
 {
@@ -94,7 +103,7 @@ static void marks_cell(FILE *out, const struct summary *s, int cell)
 	if (c->like_best && cell != s->best)
 		fputs("≈ not told from best ", out);
 	if (c->n_diverged)
-		fprintf(out, "%d diverged ", c->n_diverged);
+		diverged_text(out, c);
 	if (c->n_failed)
 		fprintf(out, "%d failed ", c->n_failed);
 	if (c->n_pruned)

@@ -36,6 +36,14 @@ static double last_metric(const struct results *r, const struct result_trial *t,
 	return results_metric(r, (int)(t - r->trial), t->n_rows - 1, metric);
 }
 
+static void note_divergence(struct cell_summary *c, int epoch)
+{
+	if (!c->n_diverged++ || epoch < c->diverged_from)
+		c->diverged_from = epoch;
+	if (epoch > c->diverged_to)
+		c->diverged_to = epoch;
+}
+
 static void count_states(struct cell_summary *c, const struct result_trial *t, int n)
 {
 	int met = 0;
@@ -45,7 +53,8 @@ static void count_states(struct cell_summary *c, const struct result_trial *t, i
 
 		c->n += result_complete(&t[i]);
 		met += result_complete(&t[i]) && t[i].met;
-		c->n_diverged += state == STATE_DIVERGED;
+		if (state == STATE_DIVERGED)
+			note_divergence(c, t[i].end.diverged_epoch);
 		c->n_failed += state == STATE_FAIL || (state == STATE_COMPLETE && !t[i].n_rows);
 		c->n_pruned += state == STATE_PRUNED;
 		c->n_open += state == STATE_WAITING || state == STATE_RUNNING;

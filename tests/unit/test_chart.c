@@ -43,6 +43,8 @@ static void made_sweep(struct made_up *m)
 	complete(m, 2, 0.90, 0.87);
 	made_trial(m, 3, 0, STATE_DIVERGED, NULL, 0);
 	made_trial(m, 3, 1, STATE_DIVERGED, NULL, 0);
+	for (int k = 0; k < 2; k++)
+		m->results.trial[3 * m->study.n_seeds + k].end.diverged_epoch = 7 - 5 * k;
 	for (int i = 0; i < 8; i++) {
 		struct trial_end *end = &m->results.trial[i].end;
 
@@ -131,8 +133,8 @@ static void charts_say_what_they_should(void **state)
 	for (int i = 0; i < N_CHARTS; i++)
 		assert_true(drawn[i]);
 	EXPECT("plots/gap_heatmap.svg", "backbone learning rate", "classifier learning rate", ">sgd<", ">adam<", "3e-4",
-	       "★", "baseline", "mean meets all constraints", "diverged", "not in the grid",
-	       "clean gap (percentage points)");
+	       "★", "baseline", "mean meets all constraints", "diverged", "e2–7", "diverged in epoch",
+	       "not in the grid", "clean gap (percentage points)");
 	EXPECT("plots/val_acc_heatmap.svg", "validation accuracy (%)", "86.9", "mean of 2 repeats");
 	EXPECT("plots/learning_curves.svg", "epoch", "accuracy (%)", "baseline: sgd 0.1 / 0.1", "best: sgd 3e-4 / 1e-2",
 	       "lowest to highest repeat");
@@ -199,6 +201,8 @@ static void finish_plane(struct made_up *m, int n)
 					  0.86 + 0.05 * part - 0.1 * part * part + 0.0001 * (i % 7) - 0.001 * k);
 			row[1].group[0].drift = part > 0 ? pow(10, 3 * part - 3) : 0;
 			made_trial(m, i, k, state, row, state == STATE_COMPLETE ? 2 : 1);
+			if (state == STATE_DIVERGED)
+				m->results.trial[i * m->study.n_seeds + k].end.diverged_epoch = 2 + 3 * k * (i % 3);
 		}
 	}
 	for (int i = 0; i < m->results.n_trials; i++) {

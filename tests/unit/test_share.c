@@ -27,8 +27,10 @@ static const char grid_text[] =
 	"groups: {backbone: [\"*\"], stem: [\"conv1.*\", \"bn1.*\"], classifier: [\"fc.*\"]}\n"
 	"repeats: 2\n"
 	"parameters:\n"
-	"  - {backbone_lr: 0, stem_lr: 0, classifier_lr: [1e-3, 1e-2], optimizer: [sgd, adam], freeze_bn: [true, false]}\n"
-	"  - {backbone_lr: [1e-3, 1e-2], stem_lr: 1e-3, classifier_lr: 1e-2, optimizer: [sgd, nadam], freeze_epochs: 1}\n"
+	"  - {backbone_lr: 0, stem_lr: 0, classifier_lr: [1e-3, 1e-2], optimizer: [sgd, adam], freeze_bn: [true, "
+	"false]}\n"
+	"  - {backbone_lr: [1e-3, 1e-2], stem_lr: 1e-3, classifier_lr: 1e-2, optimizer: [sgd, nadam], freeze_epochs: "
+	"1}\n"
 	"  - {backbone_lr: 1e-3, stem_lr: 1e-3, classifier_lr: 1e-2, epochs: [2, 4], weight_decay: 0.1}\n";
 enum { N = 28 };
 
@@ -159,8 +161,7 @@ static int bundles(const char *parameters, int workers, int threads)
 
 static void bundles_for_threads(void **state)
 {
-	static const char heads[] =
-		"parameters={stem_lr: 0, backbone_lr: 0, classifier_lr: [1e-3, 2e-3, 3e-3, 4e-3]}";
+	static const char heads[] = "parameters={stem_lr: 0, backbone_lr: 0, classifier_lr: [1e-3, 2e-3, 3e-3, 4e-3]}";
 	static const char nets[] =
 		"parameters={stem_lr: 0, backbone_lr: 1e-3, classifier_lr: [1e-3, 2e-3, 3e-3, 4e-3]}";
 
