@@ -323,6 +323,12 @@ void trial_set_team(struct trial *t, struct team *team);
 int trial_epoch(struct trial *t, struct epoch_row *row, enum trial_status *status, const atomic_bool *stop,
 		struct err *e);
 
+/*
+ * So many training steps on the first batch, for the time that they take: the trial is good for nothing else afterwards.
+ * ERR_DATA if BatchNorm cannot normalise one value a channel.
+ */
+int trial_rehearse(struct trial *t, int steps, struct err *e);
+
 /* Why a trial has diverged. */
 struct divergence {
 	int epoch;    /* 1 .. epochs; 0: it has not */

@@ -146,3 +146,17 @@ int trial_step(struct trial *t, const uint32_t *index, int n, double *loss, stru
 		trial_update(t);
 	return rc;
 }
+
+int trial_rehearse(struct trial *t, int steps, struct err *e)
+{
+	const struct position start = t->position; /* schedules know no step behind the last */
+	const uint32_t *order = trunk_order(t->trunk, 0);
+	double loss;
+	int rc = 0;
+
+	for (int i = 0; i < steps && !rc; i++) {
+		rc = trial_step(t, order, trial_batch(t), &loss, e);
+		t->position = start;
+	}
+	return rc;
+}

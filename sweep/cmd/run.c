@@ -14,6 +14,7 @@
 #include "sweep/run/change.h"
 #include "sweep/run/clock.h"
 #include "sweep/run/machine.h"
+#include "sweep/run/pace.h"
 #include "sweep/run/progress.h"
 #include "sweep/run/room.h"
 #include "sweep/run/runner.h"
@@ -31,7 +32,9 @@ static const char help[] =
 	"again.\n\n"
 	"  -o, --output DIR      run directory (default: results/NAME)\n"
 	"      --fresh           start anew beside what is there: into results/NAME-2, or -3, ...\n"
-	"  -j, --workers N       trials at a time (default: the CPUs this process may use, by --threads)\n"
+	"  -j, --workers N       trials at a time (default: the CPUs this process may use, by --threads; in a long "
+	"sweep\n"
+	"                        fewer, if a measurement of a hundredth of its time finds that faster)\n"
 	"      --threads N       threads a trial has at least (default: CPUs by workers; idle ones join what runs)\n"
 	"      --memory SIZE     what trials may use together, e.g. 8G or 512M (default: what is free)\n"
 	"      --set PATH=VALUE  change the grid, e.g. --set epochs=2 --set parameters.optimizer=sgd; may be repeated\n"
@@ -296,8 +299,8 @@ static size_t kept_of(size_t memory, size_t trial)
 }
 
 /*
- * Workers x threads = CPUs, with what was asked for; else one thread a trial, which wastes nothing: at the end of the grid, or
- * where trials are few, threads join those that run. No more trials than the memory bears, nor than the supervisor thinks
+ * Workers x threads = CPUs, with what was asked for; else one thread a trial (measure_force() may find better): at the end of
+ * the grid, or where trials are few, threads join those that run. No more trials than the memory bears, nor than the supervisor thinks
  * wise after a runner was killed; their threads go to the others.
  */
 static struct force choose_force(const struct options *o, const struct plan *p)
@@ -320,6 +323,38 @@ static struct force choose_force(const struct options *o, const struct plan *p)
 	}
 	f.workers = watch.cap && watch.cap < workers ? watch.cap : workers;
 	return f;
+}
+
+static void tell_pace(const struct pace *pace, int n, int threads, const struct pace *best)
+{
+	fputs("gapsweep: measured:", stderr);
+	for (int i = 0; i < n; i++)
+		fprintf(stderr, "%s %d trial%s at a time, %.4g img/s", i ? ";" : "", pace[i].workers,
+			pace[i].workers > 1 ? "s" : "", pace[i].images);
+	fprintf(stderr, " (%d threads in all): %d at a time\n", threads, best->workers);
+}
+
+/*
+ * Where nothing was asked for, and there are trials enough for every CPU: as many at a time as a short measurement finds
+ * fastest. Bits never depend on it.
+ */
+static int measure_force(struct force *f, const struct plan *p, struct store *st, const struct options *o,
+			 struct err *e)
+{
+	struct pace pace[PACE_MOST];
+	const struct pace *best;
+	int n, rc;
+
+	if (o->workers || o->threads || watch.cap || f->workers < 2 || p->n_todo < 2 * f->workers)
+		return 0;
+	rc = pace_measure(pace, &n, p, f->workers, f->threads, &stop, e);
+	if (rc || !n)
+		return 0; /* a trial that fails does so in its turn */
+	best = pace_best(pace, n);
+	if (!o->quiet)
+		tell_pace(pace, n, f->threads, best);
+	f->workers = best->workers;
+	return best == pace ? 0 : store_set_workers(st, f->workers, e);
 }
 
 /* The command as a shell takes it. */
@@ -497,6 +532,8 @@ static int sweep_study(const struct study *s, const struct options *o, int argc,
 	rc = selftest(engine_probe, f.threads, e);
 	if (!rc)
 		rc = open_directory(&st, &p, o, dir, &f, e);
+	if (!rc)
+		rc = measure_force(&f, &p, &st, o, e);
 	if (!rc)
 		rc = run_trials(&p, &st, o, &f, &result, e);
 	if (!rc)

@@ -302,6 +302,15 @@ static int copy_grid(const struct store *st, const struct study *s, struct err *
 	return same ? 0 : file_replace(path, s->text, s->text_bytes, e);
 }
 
+static int write_manifest(const struct store *st, const char *path, struct err *e)
+{
+	char *text = manifest_write(&st->manifest);
+	int rc = text ? file_replace(path, text, strlen(text), e) : err_set(e, ERR_NOMEM, "%s: out of memory", path);
+
+	free(text);
+	return rc;
+}
+
 /* Writes the manifest; the time of creation is that of the directory's first. */
 static int put_manifest(struct store *st, const struct study *s, char note[1024], struct err *e)
 {
@@ -324,12 +333,16 @@ static int put_manifest(struct store *st, const struct study *s, char note[1024]
 		}
 	}
 	free(text);
-	text = manifest_write(&st->manifest);
-	if (!text)
-		return err_set(e, ERR_NOMEM, "%s: out of memory", path);
-	rc = file_replace(path, text, strlen(text), e);
-	free(text);
-	return rc;
+	return write_manifest(st, path, e);
+}
+
+int store_set_workers(struct store *st, int workers, struct err *e)
+{
+	char path[4096];
+	int rc = store_path(st, path, sizeof(path), "manifest.json", e);
+
+	st->manifest.workers = workers;
+	return rc ? rc : write_manifest(st, path, e);
 }
 
 int store_open(struct store *st, const char *dir, const struct study *s, const struct manifest *m, char note[1024],
