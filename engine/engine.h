@@ -267,7 +267,7 @@ struct trial_spec {
 /*
  * What frozen first layers make of every image, computed once for all trials of one model and start weights (or none) that
  * have this in their spec, where it is the same in every epoch: with freeze_bn (or no BatchNorm) and no augmentation, and
- * no linear layer among them. Sets are made when first needed and held in memory up to `limit` bytes in all; beyond that
+ * no linear layer that OpenBLAS computes among them. Sets are made when first needed and held in memory up to `limit` bytes in all; beyond that
  * the layers are run as ever. Same bits either way. Any number of threads; must outlive its trials.
  */
 struct features;

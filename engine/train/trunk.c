@@ -92,6 +92,16 @@ static size_t floats_read(const struct net *net)
 }
 
 /*
+ * A BLAS chooses its kernel by the shape of the product: an image's bits may depend on how many there are.
+ */
+static bool by_blas(const struct net *net, int i)
+{
+	const struct node *n = &net->node[i], *x = &net->node[n->in];
+
+	return n->op == OP_LINEAR && linear_by_blas(x->h * x->w * x->c, n->c);
+}
+
+/*
  * Is an image's map the same in every epoch and beside any other image? Not where BatchNorm looks at the batch, the image
  * is augmented, or BLAS multiplies a whole batch.
  */
@@ -102,7 +112,7 @@ static bool always_the_same(const struct trunk *k)
 	if (net->end <= 1 || dataset_augments(k->train))
 		return false;
 	for (int i = 1; i < net->end; i++)
-		if (net->node[i].op == OP_LINEAR || (net->node[i].op == OP_BN && !net->freeze_bn))
+		if (by_blas(net, i) || (net->node[i].op == OP_BN && !net->freeze_bn))
 			return false;
 	return true;
 }
