@@ -9,9 +9,19 @@
 #include "engine/kernels/gemm.h"
 #include "engine/kernels/kernels.h"
 
+int engine_may_load(char *const *envp, struct err *e)
+{
+	return gemm_may_load(envp, e);
+}
+
 int engine_init(struct err *e)
 {
 	return kernels_init(e);
+}
+
+int engine_threads(int n, struct err *e)
+{
+	return gemm_threads(n, e);
 }
 
 const char *engine_kernels(void)

@@ -27,8 +27,15 @@
 /* Raised whenever a change of the engine changes any figure it computes; part of every trial's key. */
 #define ENGINE_NUMERICS_VERSION 4
 
+/*
+ * Out of main's .preinit_array, that is before the libraries' constructors (so envp, as there is no environ yet): is there
+ * memory for those? ERR_NOMEM if not; OpenBLAS's would then hang.
+ */
+int engine_may_load(char *const *envp, struct err *e);
 /* Once, before anything else and before any parallel region: picks the kernels, quiets BLAS's own threads. */
 int engine_init(struct err *e);
+/* Takes the memory that n threads need which compute at once (at most 64 of them), or ERR_NOMEM. After engine_init(). */
+int engine_threads(int n, struct err *e);
 /* "avx512", "avx2" or "baseline", after engine_init(); GAPSWEEP_ISA in the environment can ask for a lesser one. */
 const char *engine_kernels(void);
 /* One line that names the BLAS in use ("OpenBLAS 0.3.21 ... Haswell"), for manifests. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/engine.h"
 #include "sweep/cmd/cmd.h"
 #include "sweep/grid/suggest.h"
 #include "sweep/run/fault.h"
@@ -95,6 +96,20 @@ static int open_closed_streams(struct err *e)
 			return err_set(e, ERR_IO, "/dev/null: %s", strerror(errno));
 	return 0;
 }
+
+/* Without memory for its buffers OpenBLAS would hang before main() begins. stdio is not set up yet. */
+static void before_libraries(int argc, char **argv, char **envp)
+{
+	struct err e;
+
+	(void)argc;
+	(void)argv;
+	if (!engine_may_load(envp, &e))
+		return;
+	dprintf(STDERR_FILENO, "gapsweep: %s\n", e.msg);
+	_exit(-ERR_NOMEM);
+}
+__attribute__((section(".preinit_array"), used)) static void (*const preinit)(int, char **, char **) = before_libraries;
 
 int main(int argc, char **argv)
 {

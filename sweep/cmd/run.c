@@ -616,6 +616,8 @@ int cmd_run(int argc, char **argv, struct err *e)
 	if (!rc)
 		rc = engine_init(e);
 	if (!rc)
+		rc = engine_threads(sched_cpus(), e);
+	if (!rc)
 		rc = study_load(&s, o.grid, o.sets.text, o.sets.n, e);
 	if (!rc)
 		rc = sweep_study(&s, &o, argc, argv, e);

@@ -274,6 +274,8 @@ int cmd_train(int argc, char **argv, struct err *e)
 	if (!rc)
 		rc = engine_init(e);
 	if (!rc)
+		rc = engine_threads(1, e);
+	if (!rc)
 		rc = study_load(&s, o.grid, o.sets.text, o.sets.n, e);
 	if (!rc)
 		rc = train_study(&s, &o, e);

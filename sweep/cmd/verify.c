@@ -147,6 +147,8 @@ static int verify(const struct store *st, const struct study *s, struct options 
 	if (!rc && o->trials)
 		rc = plan_select(&wanted, &p, o->trials, e);
 	if (!rc)
+		rc = engine_threads(vo.workers, e);
+	if (!rc)
 		rc = selftest(engine_probe, vo.workers, e);
 	if (!rc && strcmp(st->manifest.kernels, engine_kernels()))
 		fprintf(stderr, "gapsweep: it ran with the %s kernels, now it is %s: bits may differ\n",

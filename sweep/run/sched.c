@@ -1,6 +1,7 @@
 /* sched.c - see sched.h */
 #include "sweep/run/sched.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <math.h>
@@ -278,6 +279,32 @@ int sched_run(const struct sched *s)
 	free(st.slot_taken);
 	free(st.gang);
 	return st.ran;
+}
+
+static void *pass_through(void *lock)
+{
+	pthread_mutex_lock(lock);
+	pthread_mutex_unlock(lock);
+	return NULL;
+}
+
+int sched_try_threads(int n)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* held until all are there: they must be had at once */
+	pthread_t *thread = calloc((size_t)at_least_1(n), sizeof(*thread));
+	int made = 0;
+	int rc = thread ? 0 : ENOMEM;
+
+	pthread_mutex_lock(&lock);
+	while (!rc && made < n - 1) { /* the caller is one */
+		rc = pthread_create(&thread[made], NULL, pass_through, &lock);
+		made += !rc;
+	}
+	pthread_mutex_unlock(&lock);
+	while (made)
+		pthread_join(thread[--made], NULL);
+	free(thread);
+	return rc;
 }
 
 /* ---- CPUs ---- */

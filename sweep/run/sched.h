@@ -38,6 +38,11 @@ struct sched {
  * ends and is done()d. Returns how many jobs ran; -1 if there was no memory to begin.
  */
 int sched_run(const struct sched *s);
+/*
+ * Can so many threads be had? 0, or pthread_create()'s error. The OpenMP runtime does not say: it ends the process, with 1,
+ * which is what trials that failed end with.
+ */
+int sched_try_threads(int n);
 
 /*
  * CPUs this process may use: affinity mask, cgroup quota (rounded up), OMP_NUM_THREADS and OMP_THREAD_LIMIT respected. At

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "sweep/run/sched.h"
 
@@ -31,7 +32,10 @@ int selftest(uint64_t (*probe)(void), int n_workers, struct err *e)
 {
 	struct probing p = {.probe = probe, .alone = probe()};
 	const struct sched s = {.n = 4 * n_workers, .workers = n_workers, .job = probe_once, .ctx = &p};
+	int rc = sched_try_threads(n_workers);
 
+	if (rc)
+		return err_set(e, ERR_NOMEM, "cannot start %d threads: %s", n_workers, strerror(rc));
 	if (!p.alone || sched_run(&s) < 0 || atomic_load(&p.no_memory))
 		return err_set(e, ERR_NOMEM, "out of memory for the self-test");
 	if (atomic_load(&p.differs))

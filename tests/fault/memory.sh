@@ -2,6 +2,7 @@
 # memory.sh - the Nth allocation fails, once and from there on, in a plan (grid, data and start weights are read), in an
 # inspection of a weights file, in a sweep of one epoch, in its tables: 71, or 1 with a trial failed, or a lesser complaint;
 # never a signal, and a clean run afterwards has the same tables. Every N up to FAULT_MALLOCS (150; 2000 are all), then 40.
+# Then 20 sizes of address space: a sweep, or one line that says why not, and the same command without the limit goes on.
 set -eu
 . tests/tiny.sh
 . tests/disturb.sh
@@ -75,3 +76,44 @@ for n in 20 40 60 80 100; do
 done
 [ "$crashed" -gt 0 ] || fail "a crash went unseen: this proves nothing"
 echo "SUMMARY control: without a check: $crashed of 5 crash"
+
+# limited KB COMMAND... - its exit code in $got, 137 if it hangs. Two threads for OpenBLAS and us, whatever the machine.
+limited() {
+	kb=$1
+	shift
+	got=0
+	(ulimit -v "$kb" && OMP_NUM_THREADS=2 exec timeout -s KILL 30 "$@") >"$tmp/out" 2>"$tmp/err" || got=$?
+}
+
+# Does the last limited command say in one line, warnings and the count of failed trials aside, what it lacked?
+told_why() {
+	case $got in
+	1) tail -n 1 "$tmp/err" | grep -q '^gapsweep: .*out of memory' ;;
+	71) [ "$(grep -c -v '^gapsweep: warning: ' "$tmp/err")" -eq 1 ] && grep -q '^gapsweep: .*\(memory\|threads\)' "$tmp/err" ;;
+	127) grep -q 'loading shared libraries' "$tmp/err" ;; # the loader's own
+	*) false ;;
+	esac
+}
+
+completed=0 told=0
+for kb in $(seq 60000 30000 630000); do
+	limited "$kb" "$GAPSWEEP" status "$reference"
+	[ "$got" -eq 0 ] || told_why || fail "status with $kb kB of address space gave exit $got: $(cat "$tmp/err")"
+	limited "$kb" "$GAPSWEEP" run -q -j2 --no-report -o "$tmp/run" "$tmp/grid.yaml"
+	if [ "$got" -eq 0 ]; then
+		same_tables "$reference" "$tmp/run"
+		completed=$((completed + 1))
+	else
+		told_why || fail "a run with $kb kB of address space gave exit $got: $(cat "$tmp/err")"
+		told=$((told + 1))
+		resumes "$tmp/run" "$tmp/grid.yaml"
+	fi
+	rm -rf "$tmp/run"
+done
+[ "$completed" -gt 0 ] && [ "$told" -gt 0 ] || fail "$completed completed, $told did not: this proves nothing"
+echo "SUMMARY $((completed + told)) sizes of address space: 0 hang, $completed complete, $told say why not and are gone on with"
+
+# The control: a program that loads OpenBLAS and does not look first.
+(ulimit -v 150000 && exec timeout -s KILL 3 "${GAPSWEEP_BUILD:-build/release}/tests/unit/test_faults") >"$tmp/out" 2>&1 && got=0 || got=$?
+[ "$got" -eq 137 ] || fail "without looking first it gives exit $got: this proves nothing"
+echo "SUMMARY control: without looking first: hangs at 150 MB"
