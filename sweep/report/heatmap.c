@@ -44,7 +44,7 @@ struct heatmap {
 	enum palette palette;
 	bool shared; /* several cells at one pair of rates */
 	bool has[N_KINDS];
-	bool some_diverged, feasible;
+	bool some_diverged, feasible, repeated;
 	double points; /* size of the figures in the rectangles; 0: they do not fit, only marks are set */
 	bool spread;   /* room for the standard deviation below the figure */
 };
@@ -180,6 +180,7 @@ static void look_at_tiles(struct heatmap *h)
 			h->some_diverged |= kind == KIND_VALUE && t->diverged;
 			if (kind != KIND_VALUE)
 				continue;
+			h->repeated |= t->value->n > 1;
 			h->low = fmin(h->low, value_of(t));
 			h->high = fmax(h->high, value_of(t));
 		}
@@ -261,7 +262,7 @@ static void choose_text(struct heatmap *h)
 	for (int i = 0; i < 4 && !h->points; i++)
 		if (text_fits(h, size[i], false))
 			h->points = size[i];
-	h->spread = h->points && !h->shared && h->s->results->study->n_seeds > 1 && text_fits(h, h->points, true);
+	h->spread = h->points && !h->shared && h->repeated && text_fits(h, h->points, true);
 }
 
 static void tile_row(struct csv_row *row, const struct heatmap *h, int panel, int xi, int yi)
