@@ -75,14 +75,13 @@ int cmd_report(int argc, char **argv, struct err *e)
 {
 	struct request q;
 	int rc = read_arguments(&q, argc, argv, e);
-	int shown;
 
 	if (rc || !q.dir)
 		return rc;
+	q.options.shown = stdout;
 	rc = report_write(q.dir, &q.options, e);
 	if (rc && rc != ERR_UNAVAILABLE)
 		return rc;
-	shown = rc ? report_before_after(stdout, q.dir, &(struct err){0}) : report_before_after(stdout, q.dir, e);
 	printf("%s/%s\n", q.dir, q.options.tables_only ? "cells.csv" : "report.html");
-	return rc ? rc : shown;
+	return rc;
 }

@@ -473,14 +473,12 @@ static int run_trials(const struct plan *p, const struct store *st, const struct
 /* Tables always; charts and report.html unless stopped or unwanted. What the trials came to is printed on out. */
 static int report(const char *dir, const struct options *o, bool stopped, FILE *out, struct err *e)
 {
-	struct report_options ro = {.formats = REPORT_SVG | REPORT_PNG, .tables_only = stopped || o->no_report};
-	struct err table;
+	struct report_options ro = {
+		.formats = REPORT_SVG | REPORT_PNG, .tables_only = stopped || o->no_report, .shown = out};
 	int rc = report_write(dir, &ro, e);
 
 	if (rc && rc != ERR_UNAVAILABLE)
 		return rc;
-	if (report_before_after(out, dir, &table))
-		fprintf(stderr, "gapsweep: %s\n", table.msg);
 	if (ro.tables_only)
 		fprintf(out, "%s/cells.csv\n", dir);
 	else

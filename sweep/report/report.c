@@ -28,21 +28,6 @@ static int write_all(const char *dir, const struct summary *s, const struct repo
 	return rc;
 }
 
-int report_write(const char *dir, const struct report_options *o, struct err *e)
-{
-	struct loaded l = {0};
-	struct summary s = {0};
-	int rc = loaded_init(&l, dir, e);
-
-	if (!rc)
-		rc = summary_init(&s, &l.results, e);
-	if (!rc)
-		rc = write_all(dir, &s, o, e);
-	summary_release(&s);
-	loaded_release(&l);
-	return rc;
-}
-
 /* 0 where it is no terminal. */
 static int terminal_columns(FILE *out)
 {
@@ -51,7 +36,7 @@ static int terminal_columns(FILE *out)
 	return isatty(fileno(out)) && !ioctl(fileno(out), TIOCGWINSZ, &w) ? w.ws_col : 0;
 }
 
-int report_before_after(FILE *out, const char *dir, struct err *e)
+int report_write(const char *dir, const struct report_options *o, struct err *e)
 {
 	struct loaded l = {0};
 	struct summary s = {0};
@@ -59,8 +44,11 @@ int report_before_after(FILE *out, const char *dir, struct err *e)
 
 	if (!rc)
 		rc = summary_init(&s, &l.results, e);
-	if (!rc)
-		table_before_after(out, &s, terminal_columns(out));
+	if (!rc) {
+		rc = write_all(dir, &s, o, e);
+		if (o && o->shown && (!rc || rc == ERR_UNAVAILABLE))
+			table_before_after(o->shown, &s, terminal_columns(o->shown));
+	}
 	summary_release(&s);
 	loaded_release(&l);
 	return rc;

@@ -16,16 +16,15 @@ enum { REPORT_SVG = 1, REPORT_PNG = 2, REPORT_PDF = 4 };
 struct report_options {
 	unsigned formats; /* REPORT_... or'ed; 0: svg and png. report.html needs svg: it is made in any case */
 	bool tables_only; /* no charts and no report.html */
+	FILE *shown;      /* gets the before/after table and the answer in one sentence; NULL: they are not printed */
 };
 
 /*
  * Writes trials.csv, epochs.csv, cells.csv, timings.csv, plots/ and report.html into dir, each replaced atomically.
  * o may be NULL. ERR_UNAVAILABLE if gnuplot is missing, failed, or took more than 60 s: the tables and the page
- * (without those charts) are there all the same, no empty picture is left, and e says the command to run by hand.
+ * (without those charts) are there all the same, no empty picture is left, e says the command to run by hand, and
+ * o->shown gets its table too.
  */
 int report_write(const char *dir, const struct report_options *o, struct err *e);
-
-/* The before/after table and the answer in one sentence, for a terminal (table.h). Reads dir, writes nothing there. */
-int report_before_after(FILE *out, const char *dir, struct err *e);
 
 #endif
