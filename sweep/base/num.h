@@ -20,6 +20,11 @@ const char *num_text(char out[NUM_MAX], double value);
  * these words). No hex, no digit groups, no surrounding space. Returns false if it is anything else.
  */
 bool num_read(double *value, const char *text);
+/*
+ * The same for a field of a table that no quote is in: text up to a comma or line end before `end`. Returns where that
+ * stands; NULL if there is none, or no number of fewer than NUM_MAX letters before it.
+ */
+const char *num_field(double *value, const char *text, const char *end);
 
 /* Seconds as "850 ms", "12 s", "3 min 20 s", "2 h 05 min". */
 const char *num_seconds(char out[NUM_MAX], double seconds);

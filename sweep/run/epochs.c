@@ -134,10 +134,62 @@ static int read_rows(struct epoch_row *row, const struct csv_table *t, const str
 	return rc;
 }
 
+/* Where the number of a column goes, in bytes from the row's start; 0 (the epoch's place) for what follows from the rest. */
+static size_t place_of(int col)
+{
+	int of_groups = col - 1 - N_METRICS;
+
+	for (int m = 0; col && m < ROW_MEMBERS && of_groups < 0; m++)
+		if (!strcmp(metric_name(col - 1), row_member[m].name))
+			return row_member[m].offset;
+	if (of_groups < 0)
+		return 0;
+	return offsetof(struct epoch_row, group) + (size_t)(of_groups / GROUP_MEMBERS) * sizeof(struct group_row) +
+	       group_member[of_groups % GROUP_MEMBERS].offset;
+}
+
+/*
+ * Rows as epochs_row() writes them, number after number: many times faster than by way of a table. False if they are
+ * anything else, or wrong: read_rows() can read that, or tell what is wrong.
+ */
+static bool read_own_rows(struct epoch_row *row, long n_rows, const char *at, const char *end, int n_groups)
+{
+	size_t place[1 + N_METRICS + GROUP_MEMBERS * ENGINE_MAX_GROUPS];
+	int cols = 1 + N_METRICS + GROUP_MEMBERS * n_groups;
+
+	for (int col = 0; col < cols; col++)
+		place[col] = place_of(col);
+	for (long i = 0; i < n_rows; i++) {
+		row[i].epoch = (int)i + 1;
+		row[i].train_s = row[i].eval_s = 0;
+		for (int col = 0; col < cols; col++, at++) {
+			double value;
+
+			at = num_field(&value, at, end);
+			if (!at || *at != (col < cols - 1 ? ',' : '\n') || (!col && value != (double)(i + 1)))
+				return false;
+			if (place[col])
+				memcpy((char *)&row[i] + place[col], &value, sizeof(value));
+		}
+	}
+	return true;
+}
+
+static long count_lines(const char *at, const char *end)
+{
+	long n = 0;
+
+	for (; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
+		n++;
+	return n;
+}
+
 int epochs_parse(struct epoch_row **row, int *n_rows, const char *bytes, size_t n, const struct study *s,
 		 const char *path, struct err *e)
 {
 	const char *last = memrchr(bytes, '\n', n);
+	size_t head = epochs_extent(bytes, n, s, 0);
+	long own = head ? count_lines(bytes + head, last + 1) : 0;
 	struct csv_table t;
 	int rc;
 
@@ -145,6 +197,13 @@ int epochs_parse(struct epoch_row **row, int *n_rows, const char *bytes, size_t 
 	*n_rows = 0;
 	if (!last) /* not even a header yet */
 		return 0;
+	*row = own ? malloc((size_t)own * sizeof(**row)) : NULL;
+	if (*row && read_own_rows(*row, own, bytes + head, last + 1, s->n_groups)) {
+		*n_rows = (int)own;
+		return 0;
+	}
+	free(*row);
+	*row = NULL;
 	rc = csv_parse(&t, bytes, (size_t)(last + 1 - bytes), path, e);
 	if (rc)
 		return rc;

@@ -20,8 +20,9 @@ void epochs_row(FILE *out, const struct epoch_row *row, int n_groups);
 size_t epochs_extent(const char *bytes, size_t n, const struct study *s, int rows);
 
 /*
- * Rows of a file's bytes; *row is malloc'ed (NULL if none). A torn last row is left out. train_s and eval_s are 0. Gaps
- * are not read: they follow from the rest. ERR_DATA names path and what is wrong; *row is NULL then.
+ * Rows of a file's bytes; *row is malloc'ed (NULL if none). A torn last row is left out. train_s and eval_s are 0, groups
+ * beyond the study's are not filled. Gaps are not read: they follow from the rest. ERR_DATA names path and what is wrong;
+ * *row is NULL then.
  */
 int epochs_parse(struct epoch_row **row, int *n_rows, const char *bytes, size_t n, const struct study *s,
 		 const char *path, struct err *e);

@@ -70,8 +70,10 @@ static void what_a_person_writes_is_a_number(void **state)
 		    {"-0.25", -0.25},     {"1E3", 1000}, {"inf", INFINITY}, {".inf", INFINITY},
 		    {"-.Inf", -INFINITY}, {"NaN", NAN},  {".nan", NAN},     {"010", 10},
 		    {"5e-324", 5e-324}};
-	static const char *const bad[] = {"",    " 1", "1 ", "0x1f",  "1_000",    "1,5",    "one",   "1e", "e5",
-					  "--1", "+",  ".",  "1.2.3", "infinity", "nan(1)", "1e-4x", "1\n"};
+	static const char *const bad[] = {"",      " 1",       "1 ",       "0x1f",      "1_000",     "1,5",
+					  "one",   "1e",       "e5",       "--1",       "+",         ".",
+					  "1.2.3", "infinity", "nan(1)",   "1e-4x",     "1\n",       "1e 5",
+					  "1e\n5", "1e+-5",    "1234567a", "12345678/", "0.1234567:"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
@@ -86,6 +88,26 @@ static void what_a_person_writes_is_a_number(void **state)
 		if (num_read(&value, bad[i]))
 			fail_msg("'%s' was read as a number", bad[i]);
 	}
+}
+
+static void a_field_ends_at_its_separator(void **state)
+{
+	static const char *const bad[] = {",1", "\n", "1", "1 ,", "1;2,", "1e\n5\n", "\"1\",", "1\r\n", "one,", ""};
+	static const char nul[] = "1\0,";
+	char text[80];
+	double v;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		if (num_field(&v, bad[i], bad[i] + strlen(bad[i])))
+			fail_msg("'%s' begins with a number's field", bad[i]);
+	assert_null(num_field(&v, nul, nul + 3));
+	memset(text, '1', sizeof(text));
+	text[79] = ',';
+	assert_null(num_field(&v, text, text + 80)); /* no number is so long */
+	assert_null(num_field(&v, text + 70, text + 79));
+	assert_ptr_equal(num_field(&v, text + 70, text + 80), text + 79);
+	assert_true(v == 111111111);
 }
 
 static void durations_and_sizes(void **state)
@@ -232,6 +254,20 @@ static void other_writers_files_are_read(void **state)
 	csv_release(&t);
 }
 
+/* The same number by num_read() and num_field(), and where the field ends. */
+static void check_reads(const char *text, double want)
+{
+	char row[2 * NUM_MAX];
+	int n = snprintf(row, sizeof(row), "%s%c7,8\n", text, strlen(text) % 2 ? ',' : '\n');
+	double v = -1;
+
+	if (!num_read(&v, text) || !same_bits(v, want))
+		fail_msg("%s: %a, strtod says %a", text, v, want);
+	v = -1;
+	if (strlen(text) < NUM_MAX && (num_field(&v, row, row + n) != row + strlen(text) || !same_bits(v, want)))
+		fail_msg("field %s: %a, strtod says %a", text, v, want);
+}
+
 /* The way round strtod() is as exact as strtod(): on what num_text() writes, on 1 to 19 digits, on ties. */
 static void numbers_are_read_as_strtod_reads_them(void **state)
 {
@@ -250,19 +286,23 @@ static void numbers_are_read_as_strtod_reads_them(void **state)
 					   "0.000000000000000000000000000001",
 					   "1e5",
 					   "+7.",
+					   "00000000.00000000",
+					   "0.00000000123456789012345678",
+					   "000000000000000000000001.5",
+					   "12345678.87654321",
+					   "1234567.7654321e0012",
+					   "99999999999999999999",
+					   "9999999999999999999e-300",
+					   "4503599627370497.5",
+					   "2.2250738585072011e-308",
 					   ".5"};
 	uint64_t x = 88172645463325252u;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(hard) / sizeof(hard[0]); i++) {
-		double v = -1;
-
-		assert_true(num_read(&v, hard[i]) && v == strtod(hard[i], NULL));
-	}
+	for (size_t i = 0; i < sizeof(hard) / sizeof(hard[0]); i++)
+		check_reads(hard[i], strtod(hard[i], NULL));
 	for (int i = 0; i < 300000; i++) {
 		char text[64];
-		double v = -1;
-		double want;
 
 		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
 		if (i % 3 == 0)
@@ -273,9 +313,7 @@ static void numbers_are_read_as_strtod_reads_them(void **state)
 		else /* exactly between two doubles, and one digit beside */
 			snprintf(text, sizeof(text), "%llu",
 				 (unsigned long long)(((x >> 11) | 1ull << 52) * 2 + 1 + i % 2));
-		want = strtod(text, NULL);
-		if (!num_read(&v, text) || memcmp(&v, &want, sizeof(v)) != 0)
-			fail_msg("%s: %a, strtod says %a", text, v, want);
+		check_reads(text, strtod(text, NULL));
 	}
 }
 
@@ -286,6 +324,7 @@ int main(void)
 		cmocka_unit_test(numbers_are_short),
 		cmocka_unit_test(numbers_read_back_to_the_bit),
 		cmocka_unit_test(what_a_person_writes_is_a_number),
+		cmocka_unit_test(a_field_ends_at_its_separator),
 		cmocka_unit_test(durations_and_sizes),
 		cmocka_unit_test(text_reads_back),
 		cmocka_unit_test(fields_are_quoted_as_rfc_4180_says),

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "sweep/run/epochs.h"
 #include "sweep/run/store.h"
 
 #define KEY "0123456789abcdef"
@@ -270,6 +271,86 @@ static void a_torn_last_row_is_not_there(void **state)
 	check_row(&r.row[2], 3);
 	trial_record_release(&r);
 	store_close(&st);
+}
+
+/* Any bits; only the nan that stands in a table. */
+static double any_double(uint64_t *x)
+{
+	double value;
+
+	*x ^= *x << 13;
+	*x ^= *x >> 7;
+	*x ^= *x << 17;
+	memcpy(&value, x, sizeof(value));
+	return isnan(value) ? NAN : *x % 4 ? (double)(*x >> 11) / 9007199254740992.0 : value;
+}
+
+static void any_rows(struct epoch_row *row, int n, char **text, size_t *bytes)
+{
+	uint64_t x = 88172645463325252u;
+	FILE *f = open_memstream(text, bytes);
+
+	epochs_header(f, &study);
+	for (int i = 0; i < n; i++) {
+		row[i] = (struct epoch_row){.epoch = i + 1,
+					    .train_loss = any_double(&x),
+					    .train_acc = any_double(&x),
+					    .train_eval_loss = any_double(&x),
+					    .train_eval_acc = any_double(&x),
+					    .val_loss = any_double(&x),
+					    .val_acc = any_double(&x)};
+		for (int g = 0; g < study.n_groups; g++)
+			row[i].group[g] = (struct group_row){any_double(&x), any_double(&x), any_double(&x),
+							     x % 5 ? any_double(&x) : NAN};
+		epochs_row(f, &row[i], study.n_groups);
+	}
+	fclose(f);
+}
+
+static void check_rows(const struct epoch_row *want, int n, const char *text, size_t bytes)
+{
+	size_t first = offsetof(struct epoch_row, train_loss);
+	size_t end = offsetof(struct epoch_row, group) + (size_t)study.n_groups * sizeof(struct group_row);
+	struct epoch_row *row;
+	struct err e = {0};
+	int rows;
+
+	if (epochs_parse(&row, &rows, text, bytes, &study, "epochs.csv", &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(rows, n);
+	for (int i = 0; i < n; i++) {
+		assert_true(row[i].epoch == i + 1 && row[i].train_s == 0 && row[i].eval_s == 0);
+		assert_memory_equal((char *)&row[i] + first, (const char *)&want[i] + first, end - first);
+	}
+	free(row);
+}
+
+/* As they were written, and as another program may write them again: the short way and the way by a table. */
+static void rows_are_the_same_read_either_way(void **state)
+{
+	enum { ROWS = 3000 };
+	static struct epoch_row row[ROWS];
+	struct epoch_row *none;
+	struct err e = {0};
+	size_t n;
+	char *text;
+	char *other;
+	int rows;
+
+	(void)state;
+	any_rows(row, ROWS, &text, &n);
+	other = malloc(n + 2);
+	check_rows(row, ROWS, text, n);
+	check_rows(row, ROWS - 1, text, n - 1); /* torn */
+	memcpy(other, "\"epoch\"", 7);
+	memcpy(other + 7, text + 5, n - 5);
+	check_rows(row, ROWS, other, n + 2);
+	*strstr(text, "\n2000,") = 'x'; /* behind the number that it follows */
+	assert_int_equal(epochs_parse(&none, &rows, text, n, &study, "epochs.csv", &e), ERR_DATA);
+	assert_non_null(strstr(e.msg, "epochs.csv:2000: "));
+	assert_null(none);
+	free(text);
+	free(other);
 }
 
 static void resume_keeps_the_rows_of_the_checkpoint(void **state)
@@ -648,6 +729,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_FRESH_DIRECTORY(a_record_reads_back_to_the_bit),
 		IN_FRESH_DIRECTORY(a_torn_last_row_is_not_there),
+		cmocka_unit_test(rows_are_the_same_read_either_way),
 		IN_FRESH_DIRECTORY(resume_keeps_the_rows_of_the_checkpoint),
 		IN_FRESH_DIRECTORY(an_ended_trial_is_not_begun_again),
 		IN_FRESH_DIRECTORY(a_damaged_checkpoint_is_none),
