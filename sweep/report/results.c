@@ -145,7 +145,7 @@ int results_set_rows(struct results *r, int trial, const struct epoch_row *row, 
 
 	free(t->row);
 	t->best = -1;
-	t->row = n ? calloc((size_t)n, row_width(r) * sizeof(double)) : NULL;
+	t->row = n ? malloc((size_t)n * row_width(r) * sizeof(double)) : NULL;
 	t->n_rows = t->row ? n : 0;
 	if (n && !t->row)
 		return err_set(e, ERR_NOMEM, "out of memory for %d epochs", n);

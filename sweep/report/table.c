@@ -158,10 +158,6 @@ static void copy_line(FILE *out, const char *line, const char *end, int n_groups
 {
 	int first = 1 + N_METRICS + 1; /* columns: epoch, metrics, then lr, grad_norm, update_ratio, drift a group */
 
-	if (!memmem(line, (size_t)(end - line), "nan", 3)) {
-		fwrite(line, 1, (size_t)(end - line), out);
-		return;
-	}
 	for (int col = 0; line <= end; col++) {
 		const char *comma = memchr(line, ',', (size_t)(end - line));
 		const char *stop = comma ? comma : end;
@@ -179,15 +175,22 @@ static void copy_line(FILE *out, const char *line, const char *end, int n_groups
 static bool copy_rows(FILE *out, const struct results *r, int trial)
 {
 	const struct result_trial *t = &r->trial[trial];
-	size_t n;
+	size_t n = 0;
 	char *rows = r->store && t->n_rows ? store_read_rows(r->store, r->study, t->key, t->n_rows, &n) : NULL;
+	bool as_it_is = rows && !memchr(rows, 'n', n); /* no nan */
+	char start[TRIAL_KEY_MAX + 16];
+	size_t width = (size_t)snprintf(start, sizeof(start), "%d,%s,", trial, t->key);
 
 	for (const char *line = rows; rows && line < rows + n;) {
 		const char *end = memchr(line, '\n', n - (size_t)(line - rows));
 
-		fprintf(out, "%d,%s,", trial, t->key);
-		copy_line(out, line, end, r->study->n_groups);
-		fputc('\n', out);
+		fwrite(start, 1, width, out);
+		if (as_it_is) {
+			fwrite(line, 1, (size_t)(end + 1 - line), out);
+		} else {
+			copy_line(out, line, end, r->study->n_groups);
+			fputc('\n', out);
+		}
 		line = end + 1;
 	}
 	free(rows);
@@ -347,6 +350,7 @@ static int close_table(FILE *f, const char *temp, const char *path, struct err *
 /* Written as a stream, not through a block of memory: epochs.csv of a long sweep has hundreds of megabytes. */
 static FILE *open_table(char temp[PATH_MAX], char path[PATH_MAX], const char *dir, const char *name, struct err *e)
 {
+	static char buffer[1 << 18];
 	FILE *f = NULL;
 	int fd;
 
@@ -359,6 +363,8 @@ static FILE *open_table(char temp[PATH_MAX], char path[PATH_MAX], const char *di
 	fd = io->open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd >= 0)
 		f = fdopen(fd, "w");
+	if (f)
+		setvbuf(f, buffer, _IOFBF, sizeof(buffer));
 	if (!f)
 		err_set(e, errno == ENOMEM ? ERR_NOMEM : ERR_CANTCREAT, "%s: %s", path, strerror(errno));
 	if (!f && fd >= 0)
