@@ -188,15 +188,17 @@ int epochs_parse(struct epoch_row **row, int *n_rows, const char *bytes, size_t 
 		 const char *path, struct err *e)
 {
 	const char *last = memrchr(bytes, '\n', n);
-	size_t head = epochs_extent(bytes, n, s, 0);
-	long own = head ? count_lines(bytes + head, last + 1) : 0;
 	struct csv_table t;
+	size_t head;
+	long own;
 	int rc;
 
 	*row = NULL;
 	*n_rows = 0;
 	if (!last) /* not even a header yet */
 		return 0;
+	head = epochs_extent(bytes, n, s, 0);
+	own = head ? count_lines(bytes + head, last + 1) : 0;
 	*row = own ? malloc((size_t)own * sizeof(**row)) : NULL;
 	if (*row && read_own_rows(*row, own, bytes + head, last + 1, s->n_groups)) {
 		*n_rows = (int)own;
