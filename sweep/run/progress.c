@@ -17,7 +17,10 @@
 #define LINE_EVERY_S    2.0
 #define REWRITE_EVERY_S 0.1
 
-/* A line under construction; what does not fit is cut. */
+/* The parts of the line in the order in which they stand. */
+enum part { TRIALS, RUNNING, FAILED, DIVERGED, TIME_LEFT, BEST, SETTINGS, N_PARTS };
+
+/* A line under construction, or a part of it; what does not fit is cut. */
 struct line {
 	char text[1024];
 	size_t n;
@@ -100,27 +103,51 @@ static void say_time_left(struct line *l, const struct progress *p)
 		say(l, " in %s", num_seconds(text, elapsed));
 }
 
-static void compose(struct line *l, const struct progress *p)
+static void say_best(struct line part[N_PARTS], const struct progress *p)
 {
-	char text[NUM_MAX];
-
-	say(l, "%d/%d trials", p->finished, p->n);
-	if (p->running)
-		say(l, ", %d running", p->running);
-	if (p->failed)
-		say(l, ", %d failed", p->failed);
-	if (p->diverged)
-		say(l, ", %d diverged", p->diverged);
-	say_time_left(l, p);
 	if (p->best < 0) {
 		if (p->plan->study->n_constraints && p->finished)
-			say(l, "; none meets the constraints yet");
+			say(&part[BEST], "; none meets the constraints yet");
 		return;
 	}
-	snprintf(text, sizeof(text), "%.4f", p->best_value);
-	say(l, "; best %s %s (", p->plan->study->metric, text);
-	say_settings(l, p->plan, p->best);
-	say(l, ")");
+	say(&part[BEST], "; best %s %.4f", p->plan->study->metric, p->best_value);
+	say(&part[SETTINGS], " (");
+	say_settings(&part[SETTINGS], p->plan, p->best);
+	say(&part[SETTINGS], ")");
+}
+
+static void say_parts(struct line part[N_PARTS], const struct progress *p)
+{
+	say(&part[TRIALS], "%d/%d trials", p->finished, p->n);
+	if (p->running)
+		say(&part[RUNNING], ", %d running", p->running);
+	if (p->failed)
+		say(&part[FAILED], ", %d failed", p->failed);
+	if (p->diverged)
+		say(&part[DIVERGED], ", %d diverged", p->diverged);
+	say_time_left(&part[TIME_LEFT], p);
+	say_best(part, p);
+}
+
+/* Whole parts, the most important ones that find room: half a figure is none. */
+static void compose(struct line *l, const struct progress *p, size_t columns)
+{
+	static const enum part by_importance[] = {FAILED, TIME_LEFT, BEST, DIVERGED, RUNNING, SETTINGS};
+	struct line part[N_PARTS] = {0};
+	bool shown[N_PARTS] = {[TRIALS] = true};
+	size_t width;
+
+	say_parts(part, p);
+	width = part[TRIALS].n;
+	for (size_t i = 0; i < sizeof(by_importance) / sizeof(*by_importance); i++) {
+		enum part k = by_importance[i];
+
+		shown[k] = width + part[k].n <= columns && (k != SETTINGS || shown[BEST]);
+		width += shown[k] ? part[k].n : 0;
+	}
+	for (int k = 0; k < N_PARTS; k++)
+		if (shown[k])
+			say(l, "%s", part[k].text);
 }
 
 static int terminal_columns(void)
@@ -139,7 +166,7 @@ static void show(struct progress *p, bool at_once)
 	if (p->quiet || (!at_once && now - p->shown_s < (p->in_place ? REWRITE_EVERY_S : LINE_EVERY_S)))
 		return;
 	p->shown_s = now;
-	compose(&l, p);
+	compose(&l, p, p->in_place ? (size_t)terminal_columns() - 1 : sizeof(l.text));
 	if (p->in_place)
 		fprintf(stderr, "\r%.*s\033[K", terminal_columns() - 1, l.text);
 	else

@@ -1,9 +1,9 @@
 /*
  * progress.h - how far a sweep is, on stderr; and finished trials as JSON lines on stdout.
  *
- * On a terminal: one line, rewritten in place, cut to its width. Elsewhere (or with TERM=dumb): a plain line for a
- * finished trial, at most one in two seconds, and always the first and the last. No colours, so NO_COLOR has nothing to
- * turn off.
+ * On a terminal: one line, rewritten in place, of those parts that its width has room for. Elsewhere (or with TERM=dumb):
+ * a plain line for a finished trial, at most one in two seconds, and always the first and the last. No colours, so
+ * NO_COLOR has nothing to turn off.
  */
 #ifndef SWEEP_RUN_PROGRESS_H
 #define SWEEP_RUN_PROGRESS_H
