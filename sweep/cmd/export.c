@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/file.h"
+#include "sweep/base/text.h"
 #include "sweep/grid/suggest.h"
 #include "sweep/report/export.h"
 #include "sweep/report/load.h"
@@ -78,24 +79,21 @@ static int read_arguments(struct request *q, int argc, char **argv, struct err *
 
 static int write_text(const struct request *q, const struct summary *s, struct err *e)
 {
-	char *bytes = NULL;
-	size_t n = 0;
-	FILE *f;
-	int rc = 0;
+	struct text t;
+	int rc;
 
 	if (!q->output) {
 		export_text(stdout, q->format, s);
 		return 0;
 	}
-	f = open_memstream(&bytes, &n);
-	if (!f)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	export_text(f, q->format, s);
-	if (fclose(f))
-		rc = err_set(e, ERR_NOMEM, "out of memory");
+	rc = text_open(&t, e);
+	if (rc)
+		return rc;
+	export_text(t.f, q->format, s);
+	rc = text_close(&t, e);
 	if (!rc)
-		rc = file_replace(q->output, bytes, n, e);
-	free(bytes);
+		rc = file_replace(q->output, t.bytes, t.n, e);
+	text_release(&t);
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/base/file.h"
+#include "sweep/base/text.h"
 #include "sweep/report/render.h"
 #include "sweep/report/template.h"
 
@@ -167,48 +168,18 @@ static int save(const char *folder, const char *name, const char *suffix, const 
 	return file_replace(path, bytes, n, e);
 }
 
-/* A memory stream: bytes and n are valid after fclose(f). */
-struct buffer {
-	FILE *f;
-	char *bytes;
-	size_t n;
-};
-
-static int buffer_open(struct buffer *b, struct err *e)
-{
-	*b = (struct buffer){0};
-	b->f = open_memstream(&b->bytes, &b->n);
-	return b->f ? 0 : err_set(e, ERR_NOMEM, "out of memory");
-}
-
-static int buffer_close(struct buffer *b, struct err *e)
-{
-	bool bad = ferror(b->f);
-
-	bad |= fclose(b->f) != 0;
-	b->f = NULL;
-	return bad ? err_set(e, ERR_NOMEM, "out of memory") : 0;
-}
-
-static void buffer_free(struct buffer *b)
-{
-	if (b->f)
-		fclose(b->f);
-	free(b->bytes);
-}
-
 /* NAME.csv and NAME.gp. */
 static int write_sources(const char *folder, const char *name, const char *template, unsigned formats,
 			 bool (*data)(struct chart_out *out, const void *ctx), const void *ctx, char note[200],
 			 struct err *e)
 {
-	struct buffer csv = {0};
-	struct buffer gp = {0};
+	struct text csv = {0};
+	struct text gp = {0};
 	struct chart_out out = {.note = ""};
-	int rc = buffer_open(&csv, e);
+	int rc = text_open(&csv, e);
 
 	if (!rc)
-		rc = buffer_open(&gp, e);
+		rc = text_open(&gp, e);
 	if (!rc) {
 		out.csv = csv.f;
 		out.facts = gp.f;
@@ -220,11 +191,11 @@ static int write_sources(const char *folder, const char *name, const char *templ
 		}
 		snprintf(note, 200, "%s", out.note);
 	}
-	if (!rc && !*note && !(rc = buffer_close(&csv, e)) && !(rc = buffer_close(&gp, e)) &&
+	if (!rc && !*note && !(rc = text_close(&csv, e)) && !(rc = text_close(&gp, e)) &&
 	    !(rc = save(folder, name, "csv", csv.bytes, csv.n, e)))
 		rc = save(folder, name, "gp", gp.bytes, gp.n, e);
-	buffer_free(&csv);
-	buffer_free(&gp);
+	text_release(&csv);
+	text_release(&gp);
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 
 #include "engine/base/file.h"
 #include "sweep/base/csv.h"
+#include "sweep/base/text.h"
 #include "sweep/report/chart.h"
 #include "sweep/report/compare_html.h"
 
@@ -515,22 +516,22 @@ static int save_page(const char *dir, const char *name, const struct comparison 
 		     struct err *e)
 {
 	char path[PATH_MAX];
-	char *bytes = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&bytes, &n);
+	struct text t;
 	int rc = path_join(path, sizeof(path), dir, name, e);
 
-	if (!f)
-		return err_set(e, ERR_NOMEM, "%s: out of memory", name);
+	if (!rc && text_open(&t, e))
+		rc = err_prefix(e, "%s: ", name);
+	if (rc)
+		return rc;
 	if (strstr(name, ".csv"))
-		comparison_csv(f, c);
+		comparison_csv(t.f, c);
 	else
-		comparison_page(f, c, svg, note);
-	if (fclose(f) && !rc)
-		rc = err_set(e, ERR_NOMEM, "%s: out of memory", name);
-	if (!rc)
-		rc = file_replace(path, bytes, n, e);
-	free(bytes);
+		comparison_page(t.f, c, svg, note);
+	if (text_close(&t, e))
+		rc = err_prefix(e, "%s: ", name);
+	else
+		rc = file_replace(path, t.bytes, t.n, e);
+	text_release(&t);
 	return rc;
 }
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "engine/base/file.h"
+#include "sweep/base/text.h"
 #include "sweep/report/embed.h"
 #include "sweep/report/html_parts.h"
 
@@ -407,26 +408,23 @@ int html_write(const char *dir, const struct summary *s, const bool drawn[N_CHAR
 {
 	char *svg[N_CHARTS] = {NULL};
 	char path[PATH_MAX];
-	char *bytes = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&bytes, &n);
+	struct text t;
 	int rc = path_join(path, sizeof(path), dir, "report.html", e);
-	bool bad;
 
-	if (!f)
-		return err_set(e, ERR_NOMEM, "report.html: out of memory");
+	if (!rc && text_open(&t, e))
+		rc = err_prefix(e, "report.html: ");
+	if (rc)
+		return rc;
 	for (int i = 0; i < N_CHARTS; i++)
 		if (drawn[i])
 			svg[i] = read_svg(dir, charts[i].name);
-	html_page(f, s, (const char *const *)svg, note);
+	html_page(t.f, s, (const char *const *)svg, note);
 	for (int i = 0; i < N_CHARTS; i++)
 		free(svg[i]);
-	bad = ferror(f);
-	bad |= fclose(f) != 0;
-	if (bad && !rc)
-		rc = err_set(e, ERR_NOMEM, "report.html: out of memory");
-	if (!rc)
-		rc = file_replace(path, bytes, n, e);
-	free(bytes);
+	if (text_close(&t, e))
+		rc = err_prefix(e, "report.html: ");
+	else
+		rc = file_replace(path, t.bytes, t.n, e);
+	text_release(&t);
 	return rc;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sweep/base/text.h"
 #include "sweep/report/export.h"
 
 static int failed(sqlite3 *db, const char *path, struct err *e)
@@ -59,12 +60,13 @@ static void column_name(char name[COLUMN_NAME_MAX + 32], const struct summary *s
 /* CREATE TABLE and INSERT with as many places; malloc'ed. */
 static char *statement(const struct summary *s, bool epochs, int n, bool create)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	struct err ignored; /* NULL says it */
+	struct text t;
+	FILE *f;
 
-	if (!f)
+	if (text_open(&t, &ignored))
 		return NULL;
+	f = t.f;
 	fprintf(f, "%s %s (", create ? "CREATE TABLE" : "INSERT INTO", epochs ? "epochs" : "trials");
 	for (int i = 0; i < n; i++) {
 		char name[COLUMN_NAME_MAX + 32];
@@ -77,8 +79,9 @@ static char *statement(const struct summary *s, bool epochs, int n, bool create)
 	for (int i = 0; !create && i < n; i++)
 		fputs(i ? ",?" : "?", f);
 	fputs(create ? "" : ")", f);
-	fclose(f);
-	return text;
+	if (text_close(&t, &ignored))
+		text_release(&t);
+	return t.bytes;
 }
 
 static int bind_number(sqlite3_stmt *st, int i, double v)

@@ -9,12 +9,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "engine/base/file.h"
+#include "sweep/base/text.h"
 #include "sweep/report/export.h"
 
 uint32_t crc32c(const void *bytes, size_t n)
@@ -71,18 +71,23 @@ static void put_double(FILE *f, int field, double v)
 	put_little(f, bits, 8);
 }
 
-/* A message that is built apart, because its length stands before it. */
-struct message {
-	FILE *f;
-	char *bytes;
-	size_t n;
-};
-
-static bool message_open(struct message *m)
+/* Ends a message that was built apart, because its length stands before it. If it is incomplete, so is what it goes into. */
+static bool message_end(struct text *message, struct text *into)
 {
-	*m = (struct message){0};
-	m->f = open_memstream(&m->bytes, &m->n);
-	return m->f;
+	struct err ignored; /* told by whoever closes the outermost */
+
+	if (text_close(message, &ignored))
+		into->incomplete = true;
+	return !into->incomplete;
+}
+
+static bool message_begin(struct text *message, struct text *into)
+{
+	struct err ignored;
+
+	if (text_open(message, &ignored))
+		into->incomplete = true;
+	return message->f;
 }
 
 static void put_record(FILE *out, const void *bytes, size_t n)
@@ -97,24 +102,24 @@ static void put_record(FILE *out, const void *bytes, size_t n)
 	put_little(out, crc32c_masked(crc32c(bytes, n)), 4);
 }
 
-static void put_scalar(FILE *summary, const char *tag, double v)
+static void put_scalar(struct text *summary, const char *tag, double v)
 {
-	struct message value;
+	struct text value;
 	float single = (float)v;
 	uint32_t bits;
 
-	if (!message_open(&value))
+	if (!message_begin(&value, summary))
 		return;
 	memcpy(&bits, &single, sizeof(bits));
 	put_bytes(value.f, 1, tag, strlen(tag));
 	put_tag(value.f, 2, WIRE_32);
 	put_little(value.f, bits, 4);
-	fclose(value.f);
-	put_bytes(summary, 1, value.bytes, value.n);
-	free(value.bytes);
+	if (message_end(&value, summary))
+		put_bytes(summary->f, 1, value.bytes, value.n);
+	text_release(&value);
 }
 
-static void put_group(FILE *summary, const char *name, const struct group_row *g)
+static void put_group(struct text *summary, const char *name, const struct group_row *g)
 {
 	static const char *const word[] = {"lr", "grad_norm", "update_ratio", "drift"};
 	const double v[] = {g->lr, g->grad_norm, g->update_ratio, g->drift};
@@ -128,34 +133,41 @@ static void put_group(FILE *summary, const char *name, const struct group_row *g
 	}
 }
 
-static void put_event(FILE *out, double wall_time, const struct epoch_row *row, const struct study *st)
+static void put_summary(struct text *event, const struct epoch_row *row, const struct study *st)
 {
-	struct message event;
-	struct message summary;
+	struct text summary;
 
-	if (!message_open(&event))
+	if (!message_begin(&summary, event))
+		return;
+	for (int m = 0; m < N_METRICS; m++)
+		put_scalar(&summary, metric_name(m), metric_value(row, m));
+	for (int g = 0; g < st->n_groups; g++)
+		put_group(&summary, st->group[g].name, &row->group[g]);
+	put_tag(event->f, 2, WIRE_VARINT);
+	put_varint(event->f, (uint64_t)row->epoch);
+	if (message_end(&summary, event))
+		put_bytes(event->f, 5, summary.bytes, summary.n);
+	text_release(&summary);
+}
+
+static void put_event(struct text *out, double wall_time, const struct epoch_row *row, const struct study *st)
+{
+	struct text event;
+
+	if (!message_begin(&event, out))
 		return;
 	put_double(event.f, 1, wall_time);
-	if (!row) {
+	if (row)
+		put_summary(&event, row, st);
+	else
 		put_bytes(event.f, 3, "brain.Event:2", 13);
-	} else if (message_open(&summary)) {
-		for (int m = 0; m < N_METRICS; m++)
-			put_scalar(summary.f, metric_name(m), metric_value(row, m));
-		for (int g = 0; g < st->n_groups; g++)
-			put_group(summary.f, st->group[g].name, &row->group[g]);
-		fclose(summary.f);
-		put_tag(event.f, 2, WIRE_VARINT);
-		put_varint(event.f, (uint64_t)row->epoch);
-		put_bytes(event.f, 5, summary.bytes, summary.n);
-		free(summary.bytes);
-	}
-	fclose(event.f);
-	put_record(out, event.bytes, event.n);
-	free(event.bytes);
+	if (message_end(&event, out))
+		put_record(out->f, event.bytes, event.n);
+	text_release(&event);
 }
 
 /* Epochs are spread evenly from begin to end: single ones have no stamp. */
-static void put_trial(FILE *out, const struct results *r, int trial)
+static void put_trial(struct text *out, const struct results *r, int trial)
 {
 	const struct result_trial *t = &r->trial[trial];
 	struct tm tm = {0};
@@ -188,7 +200,7 @@ static int write_trial(const char *dir, const struct results *r, int trial, stru
 	char name[CELL_LABEL_MAX + 64];
 	char folder[PATH_MAX];
 	char path[PATH_MAX];
-	struct message file;
+	struct text file;
 	int rc;
 
 	folder_name(name, r, trial);
@@ -199,14 +211,14 @@ static int write_trial(const char *dir, const struct results *r, int trial, stru
 		rc = err_set(e, ERR_CANTCREAT, "%s: %s", folder, strerror(errno));
 	if (rc)
 		return rc;
-	if (!message_open(&file))
-		return err_set(e, ERR_NOMEM, "%s: out of memory", path);
-	put_trial(file.f, r, trial);
-	if (fclose(file.f))
-		rc = err_set(e, ERR_NOMEM, "%s: out of memory", path);
+	if (text_open(&file, e))
+		return err_prefix(e, "%s: ", path);
+	put_trial(&file, r, trial);
+	if (text_close(&file, e))
+		rc = err_prefix(e, "%s: ", path);
 	else
 		rc = file_replace(path, file.bytes, file.n, e);
-	free(file.bytes);
+	text_release(&file);
 	return rc;
 }
 

@@ -7,6 +7,7 @@
 
 #include "sweep/base/csv.h"
 #include "sweep/base/num.h"
+#include "sweep/base/text.h"
 #include "sweep/grid/metric.h"
 
 /* The members that are read back, by their column: of a row, and of each group with `_NAME` behind. */
@@ -70,19 +71,19 @@ void epochs_row(FILE *out, const struct epoch_row *row, int n_groups)
 size_t epochs_extent(const char *bytes, size_t n, const struct study *s, int rows)
 {
 	const char *at = bytes;
-	size_t head_bytes = 0;
-	char *head = NULL;
-	FILE *f = open_memstream(&head, &head_bytes);
+	struct err ignored;
+	struct text head;
 	bool same;
 
-	if (!f)
+	if (text_open(&head, &ignored))
 		return 0;
-	epochs_header(f, s);
-	same = !fclose(f) && n >= head_bytes && !memcmp(bytes, head, head_bytes);
-	free(head);
+	epochs_header(head.f, s);
+	same = !text_close(&head, &ignored) && n >= head.n && !memcmp(bytes, head.bytes, head.n);
+	at += head.n;
+	text_release(&head);
 	if (!same)
 		return 0;
-	for (at += head_bytes; rows > 0; rows--) {
+	for (; rows > 0; rows--) {
 		const char *end = memchr(at, '\n', n - (size_t)(at - bytes));
 
 		if (!end)

@@ -15,6 +15,7 @@
 
 #include "engine/base/file.h"
 #include "engine/base/io.h"
+#include "sweep/base/text.h"
 #include "sweep/run/change.h"
 #include "sweep/run/clock.h"
 #include "sweep/run/epochs.h"
@@ -484,18 +485,16 @@ int store_trial_note_death(const struct trial_log *log, const char *reason, stru
 
 static int write_header(struct trial_log *log, const struct study *s, struct err *e)
 {
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-	int rc = 0;
+	struct text t;
+	int rc = text_open(&t, e);
 
-	if (f)
-		epochs_header(f, s);
-	if (!f || fclose(f))
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	else if (io_write_all(log->fd, text, n))
+	if (rc)
+		return rc;
+	epochs_header(t.f, s);
+	rc = text_close(&t, e);
+	if (!rc && io_write_all(log->fd, t.bytes, t.n))
 		rc = trial_failed_io(log, "epochs.csv", e);
-	free(text);
+	text_release(&t);
 	return rc;
 }
 
@@ -559,20 +558,18 @@ int store_trial_begin(struct trial_log *log, const struct store *st, const struc
 
 int store_trial_epoch(struct trial_log *log, const struct epoch_row *row, struct err *e)
 {
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-	int rc = 0;
+	struct text t;
+	int rc = text_open(&t, e);
 
-	if (f)
-		epochs_row(f, row, log->n_groups);
-	if (!f || fclose(f))
-		rc = err_set(e, ERR_NOMEM, "out of memory");
-	else if (io_write_all(log->fd, text, n))
+	if (rc)
+		return rc;
+	epochs_row(t.f, row, log->n_groups);
+	rc = text_close(&t, e);
+	if (!rc && io_write_all(log->fd, t.bytes, t.n))
 		rc = trial_failed_io(log, "epochs.csv", e);
-	else
+	if (!rc)
 		log->epochs_done++;
-	free(text);
+	text_release(&t);
 	return rc;
 }
 

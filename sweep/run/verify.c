@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sweep/base/csv.h"
+#include "sweep/base/text.h"
 #include "sweep/run/epochs.h"
 #include "sweep/run/sched.h"
 
@@ -46,20 +47,20 @@ int verify_sources(const struct plan *p, const struct store *st, struct err *e)
 static int table_of(struct csv_table *t, const struct study *s, const struct epoch_row *row, const char *line,
 		    size_t n_line, struct err *e)
 {
-	char *text = NULL;
-	size_t n = 0;
-	FILE *f = open_memstream(&text, &n);
-	int rc;
+	struct text text;
+	int rc = text_open(&text, e);
 
-	if (!f)
-		return err_set(e, ERR_NOMEM, "out of memory");
-	epochs_header(f, s);
+	if (rc)
+		return rc;
+	epochs_header(text.f, s);
 	if (row)
-		epochs_row(f, row, s->n_groups);
+		epochs_row(text.f, row, s->n_groups);
 	else
-		fwrite(line, 1, n_line, f);
-	rc = fclose(f) ? err_set(e, ERR_NOMEM, "out of memory") : csv_parse(t, text, n, "epochs.csv", e);
-	free(text);
+		fwrite(line, 1, n_line, text.f);
+	rc = text_close(&text, e);
+	if (!rc)
+		rc = csv_parse(t, text.bytes, text.n, "epochs.csv", e);
+	text_release(&text);
 	return rc;
 }
 
