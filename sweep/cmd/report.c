@@ -82,6 +82,7 @@ int cmd_report(int argc, char **argv, struct err *e)
 	rc = report_write(q.dir, &q.options, e);
 	if (rc && rc != ERR_UNAVAILABLE)
 		return rc;
+	report_warn_of_font(stderr, &q.options);
 	printf("%s/%s\n", q.dir, q.options.tables_only ? "cells.csv" : "report.html");
 	return rc;
 }

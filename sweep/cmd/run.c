@@ -479,6 +479,7 @@ static int report(const char *dir, const struct options *o, bool stopped, FILE *
 
 	if (rc && rc != ERR_UNAVAILABLE)
 		return rc;
+	report_warn_of_font(stderr, &ro);
 	if (ro.tables_only)
 		fprintf(out, "%s/cells.csv\n", dir);
 	else

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define FONT "DejaVu Sans" /* of plots/style.gp */
+
 extern char **environ;
 
 /* Pictures must not depend on the user's locale: a decimal comma would get into the svg's numbers. */
@@ -36,7 +38,14 @@ static char **plain_environment(void)
 	return copy;
 }
 
-static int spawn(pid_t *pid, const char *folder, char *const argv[], int errors)
+static int redirect(posix_spawn_file_actions_t *files, int to, int fd)
+{
+	return to < 0 ? posix_spawn_file_actions_addopen(files, fd, "/dev/null", O_WRONLY, 0)
+		      : posix_spawn_file_actions_adddup2(files, to, fd);
+}
+
+/* out, errors: descriptors for its output, -1: dropped. */
+static int spawn(pid_t *pid, const char *folder, char *const argv[], int out, int errors)
 {
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
@@ -47,9 +56,8 @@ static int spawn(pid_t *pid, const char *folder, char *const argv[], int errors)
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP); /* so that its children can be killed with it */
 	if (env && !posix_spawn_file_actions_addchdir_np(&files, folder) &&
-	    !posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0) &&
-	    !posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0) &&
-	    !posix_spawn_file_actions_adddup2(&files, errors, 2))
+	    !posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0) && !redirect(&files, out, 1) &&
+	    !redirect(&files, errors, 2))
 		rc = posix_spawnp(pid, argv[0], &files, &attr, argv, env);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);
@@ -141,7 +149,7 @@ static int run_gnuplot(const char *folder, const char *name, struct err *e)
 		return err_set(e, ERR_IO, "memfd_create: %s", strerror(errno));
 	snprintf(out, sizeof(out), "OUT='.tmp-%s'", name);
 	snprintf(script, sizeof(script), "%s.gp", name);
-	rc = spawn(&pid, folder, (char *[]){"gnuplot", "-d", "-e", out, script, NULL}, errors);
+	rc = spawn(&pid, folder, (char *[]){"gnuplot", "-d", "-e", out, script, NULL}, -1, errors);
 	if (rc) {
 		snprintf(why, sizeof(why), "cannot run gnuplot: %s", strerror(rc));
 	} else {
@@ -192,4 +200,19 @@ int render(const char *folder, const char *name, const char *const *format, int 
 		unlink(temp);
 	}
 	return rc;
+}
+
+bool render_font_missing(char instead[64])
+{
+	pid_t pid;
+	ssize_t n = -1;
+	int out = memfd_create("fc-match-stdout", MFD_CLOEXEC);
+
+	if (out >= 0 && !spawn(&pid, ".", (char *[]){"fc-match", "-f", "%{family[0]}", FONT, NULL}, out, -1) &&
+	    !wait_for(pid))
+		n = pread(out, instead, 63, 0);
+	if (out >= 0)
+		close(out);
+	instead[n > 0 ? n : 0] = 0;
+	return n >= 0 && strcmp(instead, FONT) != 0;
 }

@@ -6,6 +6,8 @@
 #ifndef SWEEP_REPORT_RENDER_H
 #define SWEEP_REPORT_RENDER_H
 
+#include <stdbool.h>
+
 #include "engine/base/err.h"
 
 /*
@@ -14,5 +16,11 @@
  * stale or empty one. ERR_UNAVAILABLE: gnuplot is missing, failed (its first line is told), hung, or wrote nothing.
  */
 int render(const char *folder, const char *name, const char *const *format, int n, struct err *e);
+
+/*
+ * Has fontconfig no such font as the charts ask for (so that png and pdf are drawn with the one that it has instead; "": with
+ * none, without any text)? false also if it cannot be asked: there is no fc-match.
+ */
+bool render_font_missing(char instead[64]);
 
 #endif

@@ -1,6 +1,7 @@
 /* report.c - see report.h */
 #include "sweep/report/report.h"
 
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include "sweep/report/chart.h"
 #include "sweep/report/html.h"
 #include "sweep/report/load.h"
+#include "sweep/report/render.h"
 #include "sweep/report/table.h"
 
 static int write_all(const char *dir, const struct summary *s, const struct report_options *o, struct err *e)
@@ -52,4 +54,17 @@ int report_write(const char *dir, const struct report_options *o, struct err *e)
 	summary_release(&s);
 	loaded_release(&l);
 	return rc;
+}
+
+void report_warn_of_font(FILE *out, const struct report_options *o)
+{
+	char instead[64];
+
+	if (o->tables_only || (o->formats && !(o->formats & (REPORT_PNG | REPORT_PDF))) || getenv("GAPSWEEP_PLOTS") ||
+	    !render_font_missing(instead))
+		return;
+	fprintf(out,
+		"gapsweep: warning: the font of png and pdf charts, DejaVu Sans, is missing (fonts-dejavu-core): "
+		"%s%s\n",
+		*instead ? "drawn with " : "drawn without text", instead);
 }

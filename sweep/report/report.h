@@ -27,4 +27,7 @@ struct report_options {
  */
 int report_write(const char *dir, const struct report_options *o, struct err *e);
 
+/* Says if png and pdf charts lack their font, to which gnuplot itself says nothing. Not with own templates (GAPSWEEP_PLOTS). */
+void report_warn_of_font(FILE *out, const struct report_options *o);
+
 #endif
