@@ -116,7 +116,7 @@ static void images_table(FILE *out, const struct summary *s)
 
 	if (s->best >= 0 && s->baseline >= 0 && s->best != s->baseline)
 		n = images_compare(p, s->results, s->best, s->baseline);
-	if (!n)
+	if (n <= 0)
 		return;
 	fputs("<h2 id=\"images\">Best against baseline, image by image</h2>\n<p class=\"soft\">Validation images that "
 	      "both, "

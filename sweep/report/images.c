@@ -5,12 +5,15 @@
 
 #include "sweep/base/csv.h"
 
-static bool compare_trials(struct image_pair *p, const struct results *r, const struct result_trial *a,
-			   const struct result_trial *b)
+/* 1: compared, 0: the files are not there, -1: out of memory. */
+static int compare_trials(struct image_pair *p, const struct results *r, const struct result_trial *a,
+			  const struct result_trial *b)
 {
 	int64_t n = r->manifest->n_val;
-	uint8_t *bits_a = store_read_bits(r->store, a->key, n);
-	uint8_t *bits_b = store_read_bits(r->store, b->key, n);
+	struct err of_a = {0};
+	struct err of_b = {0};
+	uint8_t *bits_a = store_read_bits(r->store, a->key, n, &of_a);
+	uint8_t *bits_b = store_read_bits(r->store, b->key, n, &of_b);
 
 	if (bits_a && bits_b) {
 		p->seed = a->seed;
@@ -20,6 +23,8 @@ static bool compare_trials(struct image_pair *p, const struct results *r, const 
 	}
 	free(bits_a);
 	free(bits_b);
+	if (of_a.code == ERR_NOMEM || of_b.code == ERR_NOMEM)
+		return -1;
 	return bits_a && bits_b;
 }
 
@@ -31,19 +36,22 @@ int images_compare(struct image_pair out[IMAGES_MAX_SEEDS], const struct results
 		const struct result_trial *ta = &r->trial[(size_t)a * (size_t)r->study->n_seeds + (size_t)i];
 		const struct result_trial *tb = &r->trial[(size_t)b * (size_t)r->study->n_seeds + (size_t)i];
 
-		if (result_complete(ta) && result_complete(tb))
-			n += compare_trials(&out[n], r, ta, tb);
+		int got = result_complete(ta) && result_complete(tb) ? compare_trials(&out[n], r, ta, tb) : 0;
+
+		if (got < 0)
+			return got;
+		n += got;
 	}
 	return n;
 }
 
-void table_images(FILE *out, const struct summary *s)
+int table_images(FILE *out, const struct summary *s, struct err *e)
 {
 	struct csv_row row = {.out = out};
-	struct image_pair *p = calloc(IMAGES_MAX_SEEDS, sizeof(*p));
+	struct image_pair p[IMAGES_MAX_SEEDS];
 	int n = 0;
 
-	if (p && s->best >= 0 && s->baseline >= 0 && s->best != s->baseline)
+	if (s->best >= 0 && s->baseline >= 0 && s->best != s->baseline)
 		n = images_compare(p, s->results, s->best, s->baseline);
 	fputs("seed,cell_best,cell_baseline,both,only_best,only_baseline,neither,mcnemar_p,val_acc_difference,"
 	      "bootstrap95_lo,bootstrap95_hi\n",
@@ -65,5 +73,5 @@ void table_images(FILE *out, const struct summary *s)
 		csv_maybe(&row, p[i].ci.hi);
 		csv_end(&row);
 	}
-	free(p);
+	return n < 0 ? err_set(e, ERR_NOMEM, "images.csv: out of memory") : 0;
 }

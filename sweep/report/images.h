@@ -15,12 +15,12 @@ struct image_pair {
 
 /*
  * Pairs of the first seeds that both cells completed, from their correct.bits. Returns how
- * many (0 also if the results are in memory only, or the files are not there).
+ * many (0 also if the results are in memory only, or the files are not there); -1: out of memory.
  */
 #define IMAGES_MAX_SEEDS 10
 int images_compare(struct image_pair out[IMAGES_MAX_SEEDS], const struct results *r, int a, int b);
 
-/* images.csv: the best cell against the baseline, a row a seed. */
-void table_images(FILE *out, const struct summary *s);
+/* images.csv: the best cell against the baseline, a row a seed. ERR_NOMEM. */
+int table_images(FILE *out, const struct summary *s, struct err *e);
 
 #endif

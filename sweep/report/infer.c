@@ -152,17 +152,14 @@ struct interval bootstrap95(const struct agreement *g, uint64_t seed)
 {
 	int64_t n = g->both + g->only_a + g->only_b + g->neither;
 	double scale = 4294967296.0 / (double)(n ? n : 1);
-	double *d = n ? malloc(BOOTSTRAP_SAMPLES * sizeof(*d)) : NULL;
-	struct interval v = {NAN, NAN};
+	double d[BOOTSTRAP_SAMPLES];
 
-	if (!d)
-		return v;
+	if (!n)
+		return (struct interval){NAN, NAN};
 	for (uint32_t s = 0; s < BOOTSTRAP_SAMPLES; s++)
 		d[s] = (double)resample(n, scale * (double)g->only_a, scale * (double)(g->only_a + g->only_b), seed,
 					s) /
 		       (double)n;
 	qsort(d, BOOTSTRAP_SAMPLES, sizeof(*d), by_size);
-	v = (struct interval){quantile(d, BOOTSTRAP_SAMPLES, 0.025), quantile(d, BOOTSTRAP_SAMPLES, 0.975)};
-	free(d);
-	return v;
+	return (struct interval){quantile(d, BOOTSTRAP_SAMPLES, 0.025), quantile(d, BOOTSTRAP_SAMPLES, 0.975)};
 }

@@ -347,6 +347,12 @@ static int close_table(FILE *f, const char *temp, const char *path, struct err *
 	return 0;
 }
 
+static void drop_table(FILE *f, const char *temp)
+{
+	fclose(f);
+	io->unlink(temp);
+}
+
 /* Written as a stream, not through a block of memory: epochs.csv of a long sweep has hundreds of megabytes. */
 static FILE *open_table(char temp[PATH_MAX], char path[PATH_MAX], const char *dir, const char *name, struct err *e)
 {
@@ -394,10 +400,13 @@ int tables_write(const char *dir, const struct summary *s, struct err *e)
 		else if (i == 3)
 			table_effects(f, s);
 		else if (i == 4)
-			table_images(f, s);
+			rc = table_images(f, s, e);
 		else
 			table_timings(f, s->results);
-		rc = close_table(f, temp, path, e);
+		if (!rc)
+			rc = close_table(f, temp, path, e);
+		else
+			drop_table(f, temp);
 	}
 	return rc;
 }

@@ -165,8 +165,8 @@ void trial_record_release(struct trial_record *r);
  * they do not stand there as this version writes them.
  */
 char *store_read_rows(const struct store *st, const struct study *s, const char *key, int n_rows, size_t *n);
-/* correct.bits of a trial, malloc'ed; NULL if it is not there or has not the bytes of n_bits. */
-uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits);
+/* correct.bits of a trial, malloc'ed; NULL if it is not there, has not the bytes of n_bits (ERR_DATA), or cannot be read: *e. */
+uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits, struct err *e);
 /* Number of the process that works on the directory; 0 if none does (told by the lock's text: no lock is taken). */
 long store_holder(const struct store *st);
 /* Path of a file inside the run directory. */

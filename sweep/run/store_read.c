@@ -99,7 +99,7 @@ static int damaged(struct trial_end *end, struct err *e)
 	return ERR_DATA;
 }
 
-/* What cannot be read now (the device, a permission) may stand there whole: it is an error, never damage. */
+/* What cannot be read now (the device, a permission, no memory) may stand there whole: it is an error, never damage. */
 static int unreadable(struct trial_end *end, struct err *e)
 {
 	int rc = e->code;
@@ -201,7 +201,7 @@ int store_read_trial(const struct store *st, const struct study *s, const char *
 				     r->end.epochs);
 		if (rc) {
 			trial_record_release(r);
-			rc = damaged(&r->end, e);
+			rc = rc == ERR_DATA ? damaged(&r->end, e) : unreadable(&r->end, e);
 		}
 	}
 	free(rows);
@@ -239,21 +239,20 @@ char *store_read_rows(const struct store *st, const struct study *s, const char 
 	return bytes;
 }
 
-uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits)
+uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits, struct err *e)
 {
-	struct err ignored;
 	char path[4096];
 	char *bytes = NULL;
 	size_t n;
 
-	if (n_bits <= 0 || trial_path(st, path, key, "correct.bits", &ignored) ||
-	    file_read(&bytes, &n, path, (size_t)n_bits / 8 + 1, &ignored))
+	if (trial_path(st, path, key, "correct.bits", e) ||
+	    file_read(&bytes, &n, path, n_bits > 0 ? (size_t)n_bits / 8 + 1 : 0, e))
 		return NULL;
-	if (n != (size_t)(n_bits + 7) / 8) {
-		free(bytes);
-		return NULL;
-	}
-	return (uint8_t *)bytes;
+	if (n_bits > 0 && n == (size_t)(n_bits + 7) / 8)
+		return (uint8_t *)bytes;
+	free(bytes);
+	err_set(e, ERR_DATA, "%s: damaged: %zu bytes", path, n);
+	return NULL;
 }
 
 long store_holder(const struct store *st)

@@ -101,7 +101,8 @@ static int compare_row(struct verdict *v, const struct study *s, const struct ep
 static void compare_end(struct verdict *v, const struct verifier *w, const struct trial *t, const struct trial_end *end)
 {
 	const int64_t n = dataset_info(w->p->src.val)->n;
-	uint8_t *bits = store_read_bits(w->st, v->key, n);
+	struct err ignored;
+	uint8_t *bits = store_read_bits(w->st, v->key, n, &ignored);
 	char hash[TRIAL_WEIGHTS_HASH];
 
 	trial_weights_hash(t, hash);
