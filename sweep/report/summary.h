@@ -32,7 +32,7 @@ struct difference {
 
 struct cell_summary {
 	int n, n_diverged, n_failed, n_pruned, n_open; /* repeats: complete, ...; open = waiting or running */
-	int diverged_from, diverged_to; /* epochs of the first and the last divergence; 0: none */
+	int diverged_from, diverged_to;                /* epochs of the first and the last divergence; 0: none */
 	struct estimate metric[N_METRICS];
 	struct estimate best_gap;           /* the gap at each repeat's epoch of the best val_acc */
 	struct estimate at_gap, at_val_acc; /* at equal training accuracy (results_at_train_acc); n may be less */
