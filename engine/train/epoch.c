@@ -37,30 +37,74 @@ static bool any_goes_on(const struct bundle_member *m, int n)
 	return false;
 }
 
+/* ---- what members do on their own, with the batch that their trunk has run ---- */
+
+struct batch {
+	const uint32_t *index; /* of training samples; evaluation: NULL ... */
+	bool val;              /* ... of which set, */
+	int64_t at;            /* from where */
+	int n;
+};
+
+typedef void (*member_work)(struct bundle_member *m, const struct batch *b);
+
+struct members {
+	struct bundle_member *m;
+	int n;
+	member_work work;
+	const struct batch *batch;
+};
+
+static void members_part(void *ctx, int i, int n)
+{
+	const struct members *all = ctx;
+
+	for (ptrdiff_t k = team_share(all->n, 1, i, n); k < team_share(all->n, 1, i + 1, n); k++)
+		if (all->m[k].status == TRIAL_RUNNING)
+			all->work(&all->m[k], all->batch);
+}
+
+/* Side by side, a thread each, where there are as many as threads; else one by one, each on all threads. Same bits. */
+static void each_member(struct bundle_member *m, int n, member_work work, const struct batch *b)
+{
+	struct members all = {m, n, work, b};
+	struct team *team = m[0].trial->net.crew.team;
+	const bool side_by_side = team && n > 1 && n >= m[0].trial->spec.threads;
+
+	for (int i = 0; i < n && side_by_side; i++)
+		net_set_team(&m[i].trial->net, NULL); /* calls of a team do not nest */
+	team_run(side_by_side ? team : NULL, n, members_part, &all);
+	for (int i = 0; i < n && side_by_side; i++)
+		net_set_team(&m[i].trial->net, team);
+}
+
+static void finish_step(struct bundle_member *m, const struct batch *b)
+{
+	struct trial *t = m->trial;
+	double loss;
+
+	trial_finish_batch(t, b->index, b->n, &loss);
+	trial_update(t);
+	t->position.loss += loss * b->n;
+	t->position.right += count_right(t, b->n);
+	if (trial_diverges(t, loss, t->position.step)) {
+		m->status = TRIAL_DIVERGED;
+		trial_leave_trunk(t);
+	}
+}
+
 /* One batch for all that go on. */
 static int step_all(struct bundle_member *m, int n, const uint32_t *index, int now, struct err *e)
 {
+	const struct batch b = {.index = index, .n = now};
 	int rc;
 
 	for (int i = 0; i < n; i++)
 		if (m[i].status == TRIAL_RUNNING)
 			trial_set_rates(m[i].trial, m[i].trial->position.steps);
 	rc = trial_begin_batch(m[0].trial, index, now, e);
-	for (int i = 0; i < n && !rc; i++) {
-		struct trial *t = m[i].trial;
-		double loss;
-
-		if (m[i].status != TRIAL_RUNNING)
-			continue;
-		trial_finish_batch(t, index, now, &loss);
-		trial_update(t);
-		t->position.loss += loss * now;
-		t->position.right += count_right(t, now);
-		if (trial_diverges(t, loss, t->position.step)) {
-			m[i].status = TRIAL_DIVERGED;
-			trial_leave_trunk(t);
-		}
-	}
+	if (!rc)
+		each_member(m, n, finish_step, &b);
 	return rc;
 }
 
@@ -104,6 +148,16 @@ static void score(struct trial *t, int now, int64_t at, double *loss, double *ac
 	}
 }
 
+static void finish_evaluation(struct bundle_member *m, const struct batch *b)
+{
+	struct trial *t = m->trial;
+	struct epoch_row *row = &m->row;
+
+	net_forward_eval_nodes(&t->net, t->net.first, t->net.n_nodes, b->n);
+	score(t, b->n, b->at, b->val ? &row->val_loss : &row->train_eval_loss,
+	      b->val ? &row->val_acc : &row->train_eval_acc, b->val ? t->correct : NULL);
+}
+
 /* Loss and accuracy of all that go on, over a whole data set in eval mode; for the validation set also who was right. */
 static int evaluate(struct bundle_member *m, int n, bool val, struct err *e)
 {
@@ -117,16 +171,7 @@ static int evaluate(struct bundle_member *m, int n, bool val, struct err *e)
 
 		if (rc)
 			return rc;
-		for (int i = 0; i < n; i++) {
-			struct trial *t = m[i].trial;
-			struct epoch_row *row = &m[i].row;
-
-			if (m[i].status != TRIAL_RUNNING)
-				continue;
-			net_forward_eval_nodes(&t->net, t->net.first, t->net.n_nodes, now);
-			score(t, now, at, val ? &row->val_loss : &row->train_eval_loss,
-			      val ? &row->val_acc : &row->train_eval_acc, val ? t->correct : NULL);
-		}
+		each_member(m, n, finish_evaluation, &(struct batch){.val = val, .at = at, .n = now});
 	}
 	return 0;
 }

@@ -108,7 +108,22 @@ static struct trial *make_sharing(struct fixture *f, struct trial *with)
 	return t;
 }
 
-/* N variants of one trial: each on its own; all in one bundle; all in one bundle with their features kept. */
+/* A team whose parts run one after the other, the last first. */
+static int parts_run;
+
+static void three_in_turn(struct team *team, int most, team_part part, void *ctx)
+{
+	const int n = most < 3 ? most : 3;
+
+	(void)team;
+	for (int i = n - 1; i >= 0; i--)
+		part(ctx, i, n);
+	parts_run += n;
+}
+
+static struct team three_threads = {three_in_turn};
+
+/* N variants of one trial: each on its own; all in one bundle; with their features kept; and side by side on three threads. */
 static void check(struct fixture *f, vary change)
 {
 	const struct trial_spec base = f->spec;
@@ -118,15 +133,17 @@ static void check(struct fixture *f, vary change)
 	struct err e;
 
 	assert_int_equal(features_new(&features, 1 << 20, &e), 0);
-	for (int pass = 0; pass < 3; pass++) {
+	for (int pass = 0; pass < 4; pass++) {
 		static struct record a[N];
 		static struct record b[N];
 
 		for (int i = 0; i < N; i++) {
 			f->spec = base;
 			f->spec.features = pass == 2 ? features : NULL;
+			f->spec.threads = pass == 3 ? 3 : 1;
 			change(&f->spec, i);
 			t[i] = make_sharing(f, pass && i ? t[0] : NULL);
+			trial_set_team(t[i], pass == 3 ? &three_threads : NULL);
 			key = i ? key : trial_share_key(&f->spec, &e);
 			assert_true(trial_share_key(&f->spec, &e) == key);
 			if (!pass)
@@ -138,9 +155,11 @@ static void check(struct fixture *f, vary change)
 			trial_free(t[i]);
 		if (pass)
 			compare(a, b);
-		for (int i = 0; i < N && pass == 2; i++)
+		for (int i = 0; i < N && pass == 3; i++)
 			free(a[i].state);
 	}
+	assert_true(parts_run > 0);
+	parts_run = 0;
 	f->spec = base;
 	features_free(features);
 }
