@@ -356,7 +356,7 @@ static void drop_table(FILE *f, const char *temp)
 /* Written as a stream, not through a block of memory: epochs.csv of a long sweep has hundreds of megabytes. */
 static FILE *open_table(char temp[PATH_MAX], char path[PATH_MAX], const char *dir, const char *name, struct err *e)
 {
-	static char buffer[1 << 18];
+	static char buffer[1 << 18]; /* one table at a time is open */
 	FILE *f = NULL;
 	int fd;
 

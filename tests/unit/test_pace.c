@@ -21,7 +21,6 @@ static const char grid_text[] = "data:\n"
 struct sweep {
 	struct study study;
 	struct plan plan;
-	int todo[2];
 };
 
 static void open_sweep(struct sweep *w, const char *set)
@@ -31,14 +30,13 @@ static void open_sweep(struct sweep *w, const char *set)
 	if (engine_init(&e) || study_parse(&w->study, grid_text, strlen(grid_text), "g.yaml", &set, set != NULL, &e) ||
 	    plan_open(&w->plan, &w->study, &e))
 		fail_msg("%s", e.msg);
-	w->plan.todo = w->todo;
 	w->plan.n_todo = 2;
-	w->todo[1] = 1;
+	w->plan.todo[0] = 0;
+	w->plan.todo[1] = 1;
 }
 
 static void close_sweep(struct sweep *w)
 {
-	w->plan.todo = NULL;
 	plan_release(&w->plan);
 	study_release(&w->study);
 }
