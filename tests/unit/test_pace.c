@@ -10,9 +10,9 @@
 #include "sweep/run/pace.h"
 
 static const char grid_text[] = "data:\n"
-				"  train: {fake: {n: 16, shape: [1, 8, 8], classes: 3}}\n"
-				"  val: {fake: {n: 8, shape: [1, 8, 8], classes: 3, seed: 1}}\n"
-				"model: {arch: mlp, hidden: 8}\n"
+				"  train: {fake: {n: 64, shape: [3, 32, 32], classes: 3}}\n"
+				"  val: {fake: {n: 8, shape: [3, 32, 32], classes: 3, seed: 1}}\n"
+				"model: {arch: mlp, hidden: 512}\n"
 				"batch_size: 8\n"
 				"epochs: 1\n"
 				"schedule: onecycle\n"
@@ -79,8 +79,11 @@ static void what_fails_is_told(void **state)
 	int n;
 
 	(void)state;
-	open_sweep(&w, "model={arch: resnet-slim, width: 4, stages: 3}");
-	w.plan.study->cell[0].setting.hyper.batch_size = w.plan.study->cell[1].setting.hyper.batch_size = 1;
+	open_sweep(&w, "model={arch: resnet18}");
+	for (int i = 0; i < 2; i++) {
+		w.study.cell[i].setting.hyper.batch_size = 1;
+		w.study.cell[i].setting.hyper.epochs = 1000000;
+	}
 	assert_int_not_equal(pace_measure(pace, &n, &w.plan, 2, 2, NULL, &e), 0);
 	assert_non_null(strstr(e.msg, "BatchNorm"));
 	close_sweep(&w);
