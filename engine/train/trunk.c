@@ -91,9 +91,7 @@ static size_t floats_read(const struct net *net)
 	return n;
 }
 
-/*
- * A BLAS chooses its kernel by the shape of the product: an image's bits may depend on how many there are.
- */
+/* A BLAS chooses its kernel by the shape of the product: an image's bits may depend on how many there are. */
 static bool by_blas(const struct net *net, int i)
 {
 	const struct node *n = &net->node[i], *x = &net->node[n->in];

@@ -299,9 +299,9 @@ static size_t kept_of(size_t memory, size_t trial)
 }
 
 /*
- * Workers x threads = CPUs, with what was asked for; else one thread a trial (measure_force() may find better): at the end of
- * the grid, or where trials are few, threads join those that run. No more trials than the memory bears, nor than the supervisor thinks
- * wise after a runner was killed; their threads go to the others.
+ * Workers x threads = CPUs, with what was asked for; else one thread a trial (measure_force() may find better): at the end
+ * of the grid, or where trials are few, threads join those that run. No more trials than the memory bears, nor than the
+ * supervisor thinks wise after a runner was killed; their threads go to the others.
  */
 static struct force choose_force(const struct options *o, const struct plan *p)
 {

@@ -233,19 +233,27 @@ static const char *spread_text(char out[48], const struct tile *t)
 	return out;
 }
 
+/* Pixels across tile i within its frame. */
+static double tile_room(const struct panel *p, int i)
+{
+	const struct axis *x = &p->x;
+
+	return (x->hi[i % x->n] - x->lo[i % x->n]) / (x->high - x->low) * PLOT_W - 10;
+}
+
 /* Whether every tile's figure, at that size, and what stands below it keep clear of its frame. */
 static bool text_fits(const struct heatmap *h, double points, bool spread)
 {
 	for (int p = 0; p < h->n_panels; p++)
 		for (int i = 0; i < h->panel[p].x.n * h->panel[p].y.n; i++) {
-			const struct axis *x = &h->panel[p].x;
 			const struct axis *y = &h->panel[p].y;
+			const int row = i / h->panel[p].x.n;
 			const struct tile *t = &h->panel[p].tile[i];
-			double wide = (x->hi[i % x->n] - x->lo[i % x->n]) / (x->high - x->low) * PLOT_W - 10;
-			double high = (y->hi[i / x->n] - y->lo[i / x->n]) / (y->high - y->low) * h->panel[p].plot_h;
+			double wide = tile_room(&h->panel[p], i);
+			double high = (y->hi[row] - y->lo[row]) / (y->high - y->low) * h->panel[p].plot_h;
 			char text[48];
 
-			if (!t->n_values && kind_of(t) != KIND_DIVERGED)
+			if (!t->n_values)
 				continue;
 			if (high < (spread ? 38 : points * 1.5) || text_px(tile_text(text, t, points), points) > wide)
 				return false;
@@ -275,9 +283,14 @@ static void tile_row(struct csv_row *row, const struct heatmap *h, int panel, in
 					  : 0x202020;
 	const double place[] = {p->x.value[xi], p->y.value[yi], p->x.at[xi], p->y.at[yi],
 				p->x.lo[xi],    p->x.hi[xi],    p->y.lo[yi], p->y.hi[yi]};
+	const char *shown;
 	char text[48];
+	char below[48];
 	char name[32];
 
+	shown = tile_text(text, t, h->points);
+	if (kind == KIND_DIVERGED && text_px(shown, h->points) > tile_room(p, yi * p->x.n + xi))
+		shown = tile_text(text, t, 0); /* no room for the epochs */
 	optimizer_word(name, p->optimizer);
 	csv_int(row, panel + 1);
 	csv_text(row, name);
@@ -286,8 +299,8 @@ static void tile_row(struct csv_row *row, const struct heatmap *h, int panel, in
 	csv_text(row, kinds[kind].word);
 	csv_maybe(row, value);
 	csv_maybe(row, kind == KIND_VALUE && !h->shared && t->value->n > 1 ? 100 * t->value->sd : NAN);
-	csv_text(row, tile_text(text, t, h->points));
-	csv_text(row, h->spread && t->value && t->value->n > 1 ? spread_text(text, t) : " ");
+	csv_text(row, shown);
+	csv_text(row, h->spread && t->value && t->value->n > 1 ? spread_text(below, t) : " ");
 	csv_int(row, ink);
 	csv_int(row, t->feasible);
 	csv_int(row, t->best);

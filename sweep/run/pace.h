@@ -17,8 +17,9 @@ struct pace {
 
 /*
  * Trains the widest trial that is to run for some steps, with `workers`, workers / 2, ... and 1 of it at a time on `threads`
- * threads in all, in turn; medians. *n ways, pace[0] the one with most workers. *n is 0 and no time is lost where that would
- * take more than a hundredth of what the sweep will, or *stop became true. ERR_NOMEM, or what the trial fails with.
+ * threads in all, in turn; medians. *n ways, pace[0] the one with most workers. *n is 0 where that would take more than a hundredth of
+ * what the sweep will (by its multiply-adds, before a trial is made; then by a first step), or *stop became true.
+ * ERR_NOMEM, or what the trial fails with.
  */
 int pace_measure(struct pace pace[PACE_MOST], int *n, const struct plan *p, int workers, int threads,
 		 const atomic_bool *stop, struct err *e);

@@ -60,7 +60,7 @@ struct store {
  */
 int store_open(struct store *st, const char *dir, const struct study *s, const struct manifest *m, char note[1024],
 	       struct err *e);
-/* How many trials at a time it has become: writes the manifest again. */
+/* How many trials at a time it has become: writes the manifest again, as store_open() does, with its errors. */
 int store_set_workers(struct store *st, int workers, struct err *e);
 /* Makes the first of BASE, BASE-2, BASE-3 ... that is not there yet, empty, and the directories above it. */
 int store_fresh(char dir[4096], const char *base, struct err *e);

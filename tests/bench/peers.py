@@ -51,7 +51,7 @@ class Mode:
         if row.two:
             self.name += f", {processes} process{'es' if processes > 1 else ''} x {threads} thread{'s' if threads > 1 else ''}"
         self.rates = []
-        from peers_torch import TUNED
+        from peers_torch import TUNED  # here, so that --list needs no PyTorch
 
         env = {**os.environ, **(TUNED if tuned else {}), "OMP_NUM_THREADS": str(threads)}
         command = [sys.executable, HERE + "/peers_torch.py", row.work, row.which, layout, str(threads)]

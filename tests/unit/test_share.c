@@ -143,7 +143,7 @@ static void all_ways_at_once(void **state)
 	features_free(features);
 }
 
-/* One trial's layers are frozen up to the last, or all but the first are trained; heads are four of one seed. */
+/* How many bundles the trials of these parameters, with two seeds, become. */
 static int bundles(const char *parameters, int workers, int threads)
 {
 	struct sweep w = {.store.lock_fd = -1};
