@@ -110,7 +110,7 @@ static struct feature_set *add(struct features *f, uint64_t key, const size_t fl
 
 static void leave(struct features *f, struct feature_set *s)
 {
-	if (--s->users || !s->failed)
+	if (--s->users || !(s->failed || s->last))
 		return;
 	for (struct feature_set **at = &f->first; *at; at = &(*at)->next)
 		if (*at == s) {
@@ -121,7 +121,7 @@ static void leave(struct features *f, struct feature_set *s)
 
 /* ---- outside ---- */
 
-struct feature_set *features_take(struct features *f, uint64_t key, const size_t floats[N_FEATURE_PARTS],
+struct feature_set *features_take(struct features *f, uint64_t key, const size_t floats[N_FEATURE_PARTS], bool last,
 				  feature_maker make, void *ctx, bool *made)
 {
 	struct feature_set *s;
@@ -134,8 +134,10 @@ struct feature_set *features_take(struct features *f, uint64_t key, const size_t
 		s = add(f, key, floats);
 		*made = s != NULL;
 	}
-	if (s)
+	if (s) {
 		s->users++;
+		s->last = s->last || last;
+	}
 	if (*made) {
 		pthread_mutex_unlock(&f->lock);
 		s->failed = make(ctx, s, &ignored) != 0; /* nobody else looks before it is ready */
@@ -159,4 +161,14 @@ void features_leave(struct features *f, struct feature_set *s)
 	pthread_mutex_lock(&f->lock);
 	leave(f, s);
 	pthread_mutex_unlock(&f->lock);
+}
+
+size_t features_held(struct features *f)
+{
+	size_t held;
+
+	pthread_mutex_lock(&f->lock);
+	held = f->held;
+	pthread_mutex_unlock(&f->lock);
+	return held;
 }

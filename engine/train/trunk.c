@@ -252,7 +252,8 @@ int trunk_begin(struct trunk *k, const struct trial *t, bool *moved, struct err 
 	if (!k->net.filled || k->set)
 		return 0;
 	features_sizes(k, sizes);
-	k->set = features_take(k->features, features_key(k, t), sizes, make_features, (void *)t, &k->made_set);
+	k->set = features_take(k->features, features_key(k, t), sizes, t->spec.features_last, make_features, (void *)t,
+			       &k->made_set);
 	if (k->set)
 		return 0;
 	k->net.filled = false; /* no room: its layers are run; nothing in them has moved yet, or ever will */

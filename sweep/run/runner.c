@@ -47,6 +47,7 @@ struct runner {
 struct run {
 	struct runner *r;
 	struct trial *trial;
+	const struct bundle *bundle;
 	struct team *team; /* of the bundle */
 	struct trial_log log;
 	int number;
@@ -309,6 +310,7 @@ static int make_trial(struct run *run, struct run *with, struct err *e)
 
 	plan_spec(&spec, run->r->plan, run->number);
 	spec.features = run->r->o->features;
+	spec.features_last = run->bundle->features_last;
 	spec.threads = run->r->threads;
 	rc = with ? trial_new_sharing(&run->trial, &spec, with->trial, &why) : trial_new(&run->trial, &spec, &why);
 	if (rc) {
@@ -528,9 +530,10 @@ static bool too_late(const struct runner *r)
 	return r->watch->deadline_s > 0 && clock_s() + r->epoch_s > r->watch->deadline_s;
 }
 
-static void begin(struct run *run, struct runner *r, int number, int worker, struct team *team)
+static void begin(struct run *run, struct runner *r, const struct bundle *b, int number, int worker, struct team *team)
 {
 	run->r = r;
+	run->bundle = b;
 	run->team = team;
 	run->number = number;
 	run->log.fd = -1;
@@ -569,7 +572,7 @@ static void job(void *ctx, int i, int worker, struct team *team)
 		return;
 	}
 	for (int k = 0; k < b->n; k++)
-		begin(&r->run[worker][k], r, r->share.order[b->first + k], worker, team);
+		begin(&r->run[worker][k], r, b, r->share.order[b->first + k], worker, team);
 	run_bundle(r->run[worker], b->n);
 }
 

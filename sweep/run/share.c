@@ -194,7 +194,7 @@ static void make_bundles(struct share *s, uint64_t *key, int most)
 	for (int at = 0; at < s->n; s->n_bundles++) {
 		struct bundle *b = &s->bundle[s->n_bundles];
 
-		*b = (struct bundle){at, at < s->n_alone ? 1 : gather(s->order, key, at, s->n, most)};
+		*b = (struct bundle){.first = at, .n = at < s->n_alone ? 1 : gather(s->order, key, at, s->n, most)};
 		at += b->n;
 	}
 }

@@ -10,6 +10,7 @@
 /* Trials number first .. first + n - 1 of the order: they share frozen layers and run in step. */
 struct bundle {
 	int first, n;
+	bool features_last; /* nobody launched later reads the features it does (known once weighed) */
 };
 
 /* Where a trial begins. */

@@ -17,6 +17,8 @@ struct weight {
 	bool baseline;
 	size_t bytes;
 	double macs;
+	uint64_t features; /* which set its members may read; 0: none */
+	int place;         /* in launch order */
 };
 
 /* Of a bad spec 1 byte: it fails when it runs. */
@@ -38,6 +40,17 @@ static const struct forecast *forecast(struct forecast *cell, const struct plan 
 	return f;
 }
 
+static uint64_t features_read(const struct plan *p, int trial)
+{
+	struct trial_spec spec;
+	uint64_t features;
+	double all, frozen;
+	struct err bad;
+
+	plan_spec(&spec, p, trial);
+	return trial_macs(&spec, 0, 0, &all, &frozen, &features, &bad) ? 0 : features;
+}
+
 static void weigh(struct weight *w, struct forecast *cell, const struct share *s, const struct plan *p, int threads)
 {
 	const int first = s->order[w->bundle.first];
@@ -45,6 +58,7 @@ static void weigh(struct weight *w, struct forecast *cell, const struct share *s
 	w->round = first % p->study->n_seeds;
 	w->depth = s->fork[first].depth;
 	w->baseline = plan_cell(p, first)->baseline;
+	w->features = features_read(p, first);
 	for (int k = 0; k < w->bundle.n; k++) {
 		const struct forecast *f = forecast(cell, p, s->order[w->bundle.first + k], threads);
 
@@ -66,6 +80,25 @@ static int by_launch(const void *a, const void *b)
 	if (x->macs != y->macs)
 		return x->macs > y->macs ? -1 : 1;
 	return x->bundle.first < y->bundle.first ? -1 : 1;
+}
+
+static int by_features(const void *a, const void *b)
+{
+	const struct weight *x = a, *y = b;
+
+	if (x->features != y->features)
+		return x->features < y->features ? -1 : 1;
+	return x->place < y->place ? -1 : 1;
+}
+
+/* Who reads a set last, of weights in launch order (which is lost). */
+static void mark_last(struct share *s, struct weight *w)
+{
+	for (int i = 0; i < s->n_bundles; i++)
+		w[i].place = i;
+	qsort(w, (size_t)s->n_bundles, sizeof(*w), by_features);
+	for (int i = 0; i < s->n_bundles; i++)
+		s->bundle[w[i].place].features_last = i + 1 == s->n_bundles || w[i + 1].features != w[i].features;
 }
 
 static int check_fit(const struct weight *w, const struct share *s, size_t memory, struct err *e)
@@ -96,6 +129,8 @@ int weigh_bundles(struct share *s, size_t *bytes, const struct plan *p, int thre
 		s->bundle[i] = w[i].bundle;
 		bytes[i] = w[i].bytes;
 	}
+	if (!rc)
+		mark_last(s, w);
 	free(cell);
 	free(w);
 	return rc;

@@ -2,6 +2,7 @@
  * test_bundle.c - trials that share their frozen layers get the bits they would have had alone: every row, the whole state
  * and who was right.
  */
+#include "engine/train/features.h"
 #include "tests/unit/tiny_trial.h"
 
 #include <stdlib.h>
@@ -123,7 +124,8 @@ static void three_in_turn(struct team *team, int most, team_part part, void *ctx
 
 static struct team three_threads = {three_in_turn};
 
-/* N variants of one trial: each on its own; all in one bundle; with their features kept; and side by side on three threads. */
+/* N variants of one trial: each on its own; all in one bundle; with their features kept;
+ * with those gone behind them; and side by side on three threads. */
 static void check(struct fixture *f, vary change)
 {
 	const struct trial_spec base = f->spec;
@@ -133,17 +135,19 @@ static void check(struct fixture *f, vary change)
 	struct err e;
 
 	assert_int_equal(features_new(&features, 1 << 20, &e), 0);
-	for (int pass = 0; pass < 4; pass++) {
+	for (int pass = 0; pass < 5; pass++) {
+		const bool keeps = pass == 2 || pass == 3, threads = pass == 4;
 		static struct record a[N];
 		static struct record b[N];
 
 		for (int i = 0; i < N; i++) {
 			f->spec = base;
-			f->spec.features = pass == 2 ? features : NULL;
-			f->spec.threads = pass == 3 ? 3 : 1;
+			f->spec.features = keeps ? features : NULL;
+			f->spec.features_last = pass == 3;
+			f->spec.threads = threads ? 3 : 1;
 			change(&f->spec, i);
 			t[i] = make_sharing(f, pass && i ? t[0] : NULL);
-			trial_set_team(t[i], pass == 3 ? &three_threads : NULL);
+			trial_set_team(t[i], threads ? &three_threads : NULL);
 			key = i ? key : trial_share_key(&f->spec, &e);
 			assert_true(trial_share_key(&f->spec, &e) == key);
 			if (!pass)
@@ -151,11 +155,15 @@ static void check(struct fixture *f, vary change)
 		}
 		if (pass)
 			together(b, t);
+		if (keeps)
+			assert_true((features_held(features) > 0) == (trial_features_bytes(&f->spec) > 0));
 		for (int i = 0; i < N; i++)
 			trial_free(t[i]);
+		if (pass == 3)
+			assert_true(features_held(features) == 0);
 		if (pass)
 			compare(a, b);
-		for (int i = 0; i < N && pass == 3; i++)
+		for (int i = 0; i < N && threads; i++)
 			free(a[i].state);
 	}
 	assert_true(parts_run > 0);

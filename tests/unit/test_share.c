@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/train/features.h"
 #include "sweep/run/runner.h"
 #include "sweep/run/share.h"
 
@@ -137,6 +138,7 @@ static void all_ways_at_once(void **state)
 	share_release(&share);
 	run(&alone, NULL, false);
 	run(&shared, features, true);
+	assert_true(features_held(features) == 0); /* the last bundle of each seed takes its set with it */
 	assert_int_equal(compare(&alone, &shared), 8);
 	close_sweep(&alone);
 	close_sweep(&shared);
