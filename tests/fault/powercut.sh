@@ -19,10 +19,15 @@ trap 'umount "$tmp/disk" 2>/dev/null; rm -rf "$tmp"' EXIT
 many_grid "$tmp/grid.yaml" 50
 run_quietly -o "$reference" "$tmp/grid.yaml"
 
-# cut - a sweep under way on the disk, the power gone at a random time, and the disk back.
+# cut_once RESULTS - a sweep under way on the disk, the power gone at a random time after so many of its results are
+# visible, and the disk back.
 cut_once() {
 	setsid "$GAPSWEEP" run -q -j2 --no-report -o "$tmp/disk/run" "$tmp/grid.yaml" >"$tmp/out" 2>"$tmp/err" &
 	pid=$!
+	until [ "$(find "$tmp/disk/run/trials" -name result.json 2>/dev/null | wc -l)" -ge "$1" ]; do
+		kill -0 "$pid" || fail "ended before $1 results: $(cat "$tmp/err")"
+		sleep 0.01
+	done
 	nap 40 300
 	remember "$tmp/disk/run"
 	perl -e 'open F, "<", $ARGV[0] or die; my $how = pack("L", 2); ioctl(F, 0x8004587d, $how) or die "$!"' "$tmp/disk"
@@ -38,7 +43,7 @@ cut_once() {
 
 cuts=0 sweeps=0
 while [ "$cuts" -lt "${FAULT_CUTS:-40}" ]; do
-	cut_once
+	cut_once 0
 	cuts=$((cuts + 1))
 	unchanged "$tmp/disk/run"
 	if [ "$(wc -l <"$tmp/visible")" -gt 150 ]; then
@@ -54,7 +59,7 @@ losses=0
 export GAPSWEEP_FAULT=nosync
 for i in 1 2 3 4 5 6; do
 	rm -rf "$tmp/disk/run"
-	cut_once
+	cut_once 4
 	(unchanged "$tmp/disk/run") 2>/dev/null || losses=$((losses + 1))
 done
 unset GAPSWEEP_FAULT
