@@ -151,11 +151,12 @@ static void bench(const char *title, const struct layer *layers, int n, double p
 		struct conv_shape *cs = &l->cs;
 		size_t xs = (size_t)(l->n * cs->h * cs->w * cs->c), ys = (size_t)(l->n * cs->p * cs->q * cs->k);
 		size_t ws = (size_t)(cs->r * cs->s * cs->c * cs->k);
-		struct buffers b = {floats(xs), floats(ws), floats(ys), floats(conv_workspace(cs, l->n)),
-				    floats(xs), floats(ws)};
 		double flops = 2.0 * (double)ys * cs->r * cs->s * cs->c;
+		struct buffers b;
 
-		cs->algo = conv_faster(cs);
+		cs->algo = conv_faster(cs); /* decides the workspace */
+		b = (struct buffers){floats(xs), floats(ws), floats(ys), floats(conv_workspace(cs, l->n)),
+				     floats(xs), floats(ws)};
 		printf("%-16s", l->name);
 		for (int which = 0; which < 3; which++) {
 			double s = seconds(l, &b, which);
