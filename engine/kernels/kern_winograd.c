@@ -276,7 +276,7 @@ static int min_int(int a, int b)
  * Measured (512 channels at 7x7, 256 at 14x14; another program on the other core): larger blocks and chunks are up to
  * twice as slow as soon as the level-3 cache is shared, and never more than 5 % faster.
  */
-enum { BLOCK_TILES = 28, CHUNK_FLOATS = 1200 << 10 /* of U */ };
+enum { BLOCK_TILES = 28, CHUNK_FLOATS = 1200 << 10 /* of U */, KEPT_FLOATS = 2560 << 10 /* of V */ };
 
 /* No second block of a few tiles follows, that would read all of U for them: then all are one. */
 enum { MOST_TILES = BLOCK_TILES + BLOCK_TILES / 2 };
@@ -298,12 +298,32 @@ static int block_tiles(const struct job *j)
 	return most <= MOST_TILES ? most : BLOCK_TILES;
 }
 
-/* Are all tiles one block? */
-static bool one_block(const struct job *j)
+static int points_of(const struct kind *kd)
 {
-	bool one_kind = (!j->rows.four || !j->rows.three) && (!j->cols.four || !j->cols.three);
+	return (kd->rows + 2) * (kd->cols + 2);
+}
 
-	return one_kind && most_tiles(j) <= MOST_TILES;
+/* V: room for one block of tiles; or for all, which then stand for every chunk of outputs after the first. */
+struct v_room {
+	ptrdiff_t plane, floats;
+	bool keeps;
+};
+
+/* Fewer images, which may be given the same room, need no more. */
+static struct v_room v_room_of(const struct job *j, int tiles, bool again)
+{
+	struct v_room r = {.plane = (ptrdiff_t)tiles * round_up(j->c, VL) + PLANE_PAD};
+	ptrdiff_t all = 0, one = POINTS * r.plane;
+
+	for (int i = 0; i < N_KINDS; i++) {
+		struct kind kd = kind_of(j, i);
+
+		all += kd.tiles ? points_of(&kd) * r.plane : 0;
+	}
+	r.keeps = again && most_tiles(j) <= MOST_TILES && all <= KEPT_FLOATS;
+	all = all < KEPT_FLOATS ? all : KEPT_FLOATS;
+	r.floats = again && all > one ? all : one;
+	return r;
 }
 
 /*
@@ -313,8 +333,8 @@ static bool one_block(const struct job *j)
 struct blocks {
 	int tiles; /* a multiple of ROWS */
 	int chunk; /* outputs, a multiple of PANEL */
-	bool one;  /* all tiles are one block */
-	ptrdiff_t v_plane, u_plane, m_plane;
+	struct v_room v;
+	ptrdiff_t u_plane, m_plane;
 };
 
 static int chunk_for(int c, int k)
@@ -326,10 +346,10 @@ static int chunk_for(int c, int k)
 
 static struct blocks blocks_of(const struct job *j, int tiles)
 {
-	struct blocks b = {.tiles = round_up(tiles, ROWS), .one = one_block(j)};
+	struct blocks b = {.tiles = round_up(tiles, ROWS)};
 
 	b.chunk = chunk_for(j->c, j->to - j->from);
-	b.v_plane = (ptrdiff_t)b.tiles * round_up(j->c, VL) + PLANE_PAD;
+	b.v = v_room_of(j, b.tiles, b.chunk < j->to - j->from);
 	b.u_plane = (ptrdiff_t)b.chunk * j->c + PLANE_PAD;
 	b.m_plane = (ptrdiff_t)b.tiles * b.chunk + PLANE_PAD;
 	return b;
@@ -361,6 +381,8 @@ KERN_INLINE void transform_patch(float *v, ptrdiff_t plane, const float *const f
 {
 	vf t[PATCH][PATCH], d[POINTS];
 
+	for (int i = 0; i < (rows + 2) * (cols + 2); i++)
+		__builtin_prefetch(v + i * plane, 1);
 	KERN_UNROLL
 	for (int b = 0; b < cols + 2; b++) {
 		KERN_UNROLL
@@ -591,7 +613,7 @@ static void multiply(float *m, const float *v, const float *u, const struct bloc
 					v + (ptrdiff_t)t * round_up(c, VL), u + (ptrdiff_t)k * c, c);
 		}
 		m += bl->m_plane;
-		v += bl->v_plane;
+		v += bl->v.plane;
 	}
 }
 
@@ -606,7 +628,7 @@ struct room {
 
 static size_t room_for(struct room *r, float *ws, const struct job *j, const struct blocks *b)
 {
-	size_t zero = align16((size_t)j->c) + VL, v = align16((size_t)(POINTS * b->v_plane));
+	size_t zero = align16((size_t)j->c) + VL, v = align16((size_t)b->v.floats);
 	size_t u = align16((size_t)(POINTS * b->u_plane)), m = align16((size_t)(POINTS * b->m_plane));
 
 	if (r)
@@ -620,6 +642,7 @@ static void run(float *y, const float *x, const float *w, const struct job *j, b
 {
 	struct blocks b = blocks_of(j, block_tiles(j));
 	struct room r;
+	float *v;
 
 	room_for(&r, ws, j, &b);
 	memset(r.zero, 0, (size_t)j->c * sizeof(float));
@@ -630,16 +653,18 @@ static void run(float *y, const float *x, const float *w, const struct job *j, b
 			transform_turned(r.u, b.u_plane, w, j->k, j->c, k0, kn);
 		else
 			transform_weights(r.u, b.u_plane, w, j->c, j->k, k0, kn);
+		v = r.v;
 		for (int i = 0; i < N_KINDS; i++) {
 			struct kind kd = kind_of(j, i);
 
 			for (int t = 0; t < kd.tiles; t += b.tiles) {
 				int tiles = min_int(kd.tiles - t, b.tiles);
 
-				if (k0 == j->from || !b.one) /* else V still stands */
-					transform_input(r.v, b.v_plane, ROWS * VL, x, j, &kd, t, tiles, true, r.zero);
-				multiply(r.m, r.v, r.u, &b, &kd, j->c, tiles, kn);
+				if (k0 == j->from || !b.v.keeps)
+					transform_input(v, b.v.plane, ROWS * VL, x, j, &kd, t, tiles, true, r.zero);
+				multiply(r.m, v, r.u, &b, &kd, j->c, tiles, kn);
 				transform_outputs(y, r.m, &b, j, &kd, tl, t, tiles, k0, kn);
+				v += b.v.keeps ? points_of(&kd) * b.v.plane : 0;
 			}
 		}
 	}
@@ -679,16 +704,16 @@ static void backward_data(float *dx, const float *dy, const float *w, const stru
 
 struct sum_blocks {
 	int tiles, chunk; /* as in struct blocks, */
-	bool one;
-	ptrdiff_t v_plane, w_plane, u_plane;
+	struct v_room v;
+	ptrdiff_t w_plane, u_plane;
 };
 
 static struct sum_blocks sum_blocks_of(const struct job *j, int tiles)
 {
-	struct sum_blocks b = {.tiles = tiles, .one = one_block(j)};
+	struct sum_blocks b = {.tiles = tiles};
 
 	b.chunk = chunk_for(j->c, j->to - j->from);
-	b.v_plane = (ptrdiff_t)b.tiles * round_up(j->c, VL) + PLANE_PAD;
+	b.v = v_room_of(j, b.tiles, b.chunk < j->to - j->from);
 	b.w_plane = (ptrdiff_t)b.tiles * b.chunk + PLANE_PAD;
 	b.u_plane = (ptrdiff_t)b.chunk * round_up(j->c, VL) + PLANE_PAD;
 	return b;
@@ -696,7 +721,7 @@ static struct sum_blocks sum_blocks_of(const struct job *j, int tiles)
 
 static size_t sum_room_for(struct room *r, float *ws, const struct job *j, const struct sum_blocks *b)
 {
-	size_t zero = align16((size_t)(j->c > j->k ? j->c : j->k)) + VL, v = align16((size_t)(POINTS * b->v_plane));
+	size_t zero = align16((size_t)(j->c > j->k ? j->c : j->k)) + VL, v = align16((size_t)b->v.floats);
 	size_t u = align16((size_t)(POINTS * b->u_plane)), m = align16((size_t)(POINTS * b->w_plane));
 
 	if (r)
@@ -776,7 +801,7 @@ static void sum_products(float *du, const float *v, const float *w, const struct
 				    v + (ptrdiff_t)(i / VL) * VL * bl->tiles + i % VL, w + (ptrdiff_t)k * bl->tiles,
 				    tiles, add);
 		}
-		v += bl->v_plane;
+		v += bl->v.plane;
 		w += bl->w_plane;
 	}
 }
@@ -831,6 +856,7 @@ static void backward_weights(float *dw, const float *dy, const float *x, const s
 	struct job j = forward_job(cs, n);
 	struct sum_blocks b = sum_blocks_of(&j, block_tiles(&j));
 	struct room r;
+	float *v;
 
 	sum_room_for(&r, ws, &j, &b);
 	memset(r.zero, 0, (size_t)(j.c > j.k ? j.c : j.k) * sizeof(float));
@@ -839,17 +865,19 @@ static void backward_weights(float *dw, const float *dy, const float *x, const s
 
 		if (!j.rows.four || !j.cols.four) /* no tile has all points, so none may begin their sums */
 			memset(r.u, 0, (size_t)(POINTS * b.u_plane) * sizeof(float));
+		v = r.v;
 		for (int i = 0; i < N_KINDS; i++) {
 			struct kind kd = kind_of(&j, i);
 
 			for (int t = 0; t < kd.tiles; t += b.tiles) {
 				int tiles = min_int(kd.tiles - t, b.tiles);
 
-				if (k0 == j.from || !b.one) /* else V still stands */
-					transform_input(r.v, b.v_plane, (ptrdiff_t)b.tiles * VL, x, &j, &kd, t, tiles,
+				if (k0 == j.from || !b.v.keeps)
+					transform_input(v, b.v.plane, (ptrdiff_t)b.tiles * VL, x, &j, &kd, t, tiles,
 							false, r.zero);
 				transform_gradient(r.m, &b, dy, &j, &kd, t, tiles, k0, kn, r.zero);
-				sum_products(r.u, r.v, r.m, &b, &kd, j.c, tiles, kn, i + t > 0);
+				sum_products(r.u, v, r.m, &b, &kd, j.c, tiles, kn, i + t > 0);
+				v += b.v.keeps ? points_of(&kd) * b.v.plane : 0;
 			}
 		}
 		finish_weights(dw, r.u, &b, j.c, j.k, k0, kn);
