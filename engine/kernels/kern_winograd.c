@@ -596,10 +596,88 @@ static void transform_outputs(float *y, const float *m, const struct blocks *bl,
 	BY_KIND(kd, transform_products, y, m, bl, j, kd, tl, t0, tiles, k0, kn);
 }
 
+/* ---- memory asked for ahead ---- */
+
+/*
+ * What the next transform will read, brought into the level-2 cache a few lines at a time while products are computed,
+ * which need no memory: `count` channels of the pixels that are new in tiles tile .. end - 1.
+ */
+struct ahead {
+	const struct kind *kd;
+	const float *map; /* [][h][w][c], from the first channel on */
+	int h, w, c, count;
+	int border;             /* from a tile's outputs to its new pixels */
+	int tile, end;          /* the one at hand ... */
+	struct place place;     /* ... its first new pixel ... */
+	int row, col;           /* ... and, from there, the pixel at hand */
+	const float *at, *stop; /* lines of it that are still to come */
+	int lines;              /* a call */
+};
+
+enum { LINE = 16 /* floats */ };
+
+/* For up to `tiles` tiles from `from` on, by so many calls of ahead_go(). */
+static struct ahead ahead_of(const struct kind *kd, const float *map, int h, int w, int c, int count, int border,
+			     int from, int tiles, int calls)
+{
+	struct ahead a = {.kd = kd, .map = map, .h = h, .w = w, .c = c, .count = count, .border = border};
+	int lines;
+
+	a.tile = from - 1; /* at its last pixel */
+	a.row = kd->rows - 1;
+	a.col = kd->cols - 1;
+	a.end = min_int(from + tiles, kd->tiles);
+	lines = (a.end - from) * kd->rows * kd->cols * ((count + LINE - 1) / LINE);
+	a.lines = lines > 0 ? (lines + calls - 1) / calls : 0;
+	return a;
+}
+
+static bool ahead_next_tile(struct ahead *a)
+{
+	if (++a->tile >= a->end)
+		return false;
+	a->place = place_of(a->kd, a->tile);
+	a->place.row += a->border;
+	a->place.col += a->border;
+	a->row = 0;
+	return true;
+}
+
+/* To the next pixel that lies in the map; false at the end. */
+static bool ahead_next(struct ahead *a)
+{
+	int row, col;
+
+	do {
+		if (++a->col == a->kd->cols) {
+			a->col = 0;
+			if (++a->row == a->kd->rows && !ahead_next_tile(a))
+				return false;
+		}
+		row = a->place.row + a->row;
+		col = a->place.col + a->col;
+	} while (row >= a->h || col >= a->w);
+	a->at = a->map + (((ptrdiff_t)a->place.image * a->h + row) * a->w + col) * a->c;
+	a->stop = a->at + a->count;
+	return true;
+}
+
+static void ahead_go(struct ahead *a)
+{
+	for (int i = 0; i < a->lines; i++) {
+		if (a->at >= a->stop && !ahead_next(a)) {
+			a->lines = 0;
+			return;
+		}
+		__builtin_prefetch(a->at, 0, 2);
+		a->at += LINE;
+	}
+}
+
 /* ---- forward and backward-data ---- */
 
 static void multiply(float *m, const float *v, const float *u, const struct blocks *bl, const struct kind *kd, int c,
-		     int tiles, int kn)
+		     int tiles, int kn, struct ahead *next)
 {
 	int padded = round_up(kn, PANEL);
 
@@ -607,10 +685,12 @@ static void multiply(float *m, const float *v, const float *u, const struct bloc
 		if (!has_point(kd, point))
 			continue;
 		for (int k = 0; k < kn; k += PANEL) {
-			for (int t = 0; t < tiles; t += ROWS)
+			for (int t = 0; t < tiles; t += ROWS) {
+				ahead_go(next);
 				products[tiles - t <= FEW_ROWS][kn - k > VL](
 					m + (ptrdiff_t)t * padded + (ptrdiff_t)k * ROWS,
 					v + (ptrdiff_t)t * round_up(c, VL), u + (ptrdiff_t)k * c, c);
+			}
 		}
 		m += bl->m_plane;
 		v += bl->v.plane;
@@ -658,11 +738,15 @@ static void run(float *y, const float *x, const float *w, const struct job *j, b
 			struct kind kd = kind_of(j, i);
 
 			for (int t = 0; t < kd.tiles; t += b.tiles) {
-				int tiles = min_int(kd.tiles - t, b.tiles);
+				int tiles = min_int(kd.tiles - t, b.tiles), calls;
+				struct ahead next;
 
 				if (k0 == j->from || !b.v.keeps)
 					transform_input(v, b.v.plane, ROWS * VL, x, j, &kd, t, tiles, true, r.zero);
-				multiply(r.m, v, r.u, &b, &kd, j->c, tiles, kn);
+				calls = points_of(&kd) * (round_up(kn, PANEL) / PANEL) * (round_up(tiles, ROWS) / ROWS);
+				next = ahead_of(&kd, x, j->h, j->w, j->c, j->c, 2 - j->pad, t + b.tiles, b.tiles,
+						calls);
+				multiply(r.m, v, r.u, &b, &kd, j->c, tiles, kn, &next);
 				transform_outputs(y, r.m, &b, j, &kd, tl, t, tiles, k0, kn);
 				v += b.v.keeps ? points_of(&kd) * b.v.plane : 0;
 			}
@@ -786,7 +870,7 @@ static void transform_gradient(float *w, const struct sum_blocks *bl, const floa
 
 /* du [plane][panel][c][PANEL] (+)= V^T W of one block of tiles */
 static void sum_products(float *du, const float *v, const float *w, const struct sum_blocks *bl, const struct kind *kd,
-			 int c, int tiles, int kn, bool add)
+			 int c, int tiles, int kn, bool add, struct ahead *next_x, struct ahead *next_dy)
 {
 	int c_padded = round_up(c, VL);
 
@@ -796,10 +880,13 @@ static void sum_products(float *du, const float *v, const float *w, const struct
 		for (int k = 0; k < kn; k += PANEL) {
 			sum_fn sum = sums[kn - k > VL];
 
-			for (int i = 0; i < c; i += SUM_ROWS)
+			for (int i = 0; i < c; i += SUM_ROWS) {
+				ahead_go(next_x);
+				ahead_go(next_dy);
 				sum(du + (ptrdiff_t)k * c_padded + i * PANEL,
 				    v + (ptrdiff_t)(i / VL) * VL * bl->tiles + i % VL, w + (ptrdiff_t)k * bl->tiles,
 				    tiles, add);
+			}
 		}
 		v += bl->v.plane;
 		w += bl->w_plane;
@@ -870,13 +957,18 @@ static void backward_weights(float *dw, const float *dy, const float *x, const s
 			struct kind kd = kind_of(&j, i);
 
 			for (int t = 0; t < kd.tiles; t += b.tiles) {
-				int tiles = min_int(kd.tiles - t, b.tiles);
+				int tiles = min_int(kd.tiles - t, b.tiles), calls;
+				struct ahead next_x, next_dy;
 
 				if (k0 == j.from || !b.v.keeps)
 					transform_input(v, b.v.plane, (ptrdiff_t)b.tiles * VL, x, &j, &kd, t, tiles,
 							false, r.zero);
 				transform_gradient(r.m, &b, dy, &j, &kd, t, tiles, k0, kn, r.zero);
-				sum_products(r.u, v, r.m, &b, &kd, j.c, tiles, kn, i + t > 0);
+				calls = points_of(&kd) * (round_up(kn, PANEL) / PANEL) *
+					((j.c + SUM_ROWS - 1) / SUM_ROWS);
+				next_x = ahead_of(&kd, x, j.h, j.w, j.c, j.c, 2 - j.pad, t + b.tiles, b.tiles, calls);
+				next_dy = ahead_of(&kd, dy + k0, j.p, j.q, j.k, kn, 0, t + b.tiles, b.tiles, calls);
+				sum_products(r.u, v, r.m, &b, &kd, j.c, tiles, kn, i + t > 0, &next_x, &next_dy);
 				v += b.v.keeps ? points_of(&kd) * b.v.plane : 0;
 			}
 		}

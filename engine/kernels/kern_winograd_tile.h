@@ -16,6 +16,9 @@ static void PRODUCT_NAME(float *m, const float *v, const float *u, int depth)
 	for (int j = 0; j < TILE_NV; j++)
 		sum[i][j] = (vf){0};
 	for (; depth > 0; depth -= VL, v += (ROWS - 1) * VL) {
+		KERN_UNROLL
+		for (int i = 0; i < TILE_M; i++) /* V of many channels has left the level-2 cache */
+			__builtin_prefetch(v + (2 * ROWS + i) * VL);
 		for (int left = depth < VL ? depth : VL; left > 0; left--, v++, u += PANEL) {
 			vf uv[TILE_NV];
 
