@@ -33,11 +33,16 @@
 	} while (0)
 static void TILE_NAME(const struct direct *d, const float *w, const struct group *g, int k0, int kn)
 {
-	enum { LANES = sizeof(TILE_V) / sizeof(float), WIDTH = TILE_NV * LANES };
+	enum { LANES = sizeof(TILE_V) / sizeof(float), WIDTH = TILE_NV * LANES, LINE = 16 };
 	TILE_V sum[TILE_G][TILE_GS][TILE_NV];
 	float out[TILE_G * TILE_GS * WIDTH] __attribute__((aligned(64)));
 	ptrdiff_t step = d->x_pixel, step3 = 3 * step;
 
+	/* While sums are made, what they go to is brought near; small maps are. */
+	for (int i = 0; i < TILE_G && d->y_image > BLOCK_FLOATS; i++)
+		for (int j = g[i].from; j < g[i].to; j++)
+			for (int v = 0; v < WIDTH; v += LINE)
+				__builtin_prefetch(d->y + g[i].y + j * d->y_pixel + k0 + v, 1);
 	KERN_UNROLL
 	for (int i = 0; i < TILE_G; i++)
 		KERN_UNROLL
