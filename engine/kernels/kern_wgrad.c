@@ -38,6 +38,11 @@ KERN_INLINE void store_sums(float *dw, const float *sum, bool add, int kn)
 #define TILE_NV   2
 #define TILE_T    12
 #include "engine/kernels/kern_wgrad_tile.h"
+#define TILE_NAME tile11x32
+#define TILE_V    vf16
+#define TILE_NV   2
+#define TILE_T    11
+#include "engine/kernels/kern_wgrad_tile.h"
 #define TILE_NAME tile8x32
 #define TILE_V    vf16
 #define TILE_NV   2
@@ -163,7 +168,7 @@ static void stem2(float *dw, const struct wgrad *g, const float *x, const float 
 #endif
 
 typedef void (*tile_fn)(float *dw, const struct wgrad *g, const float *x, const float *dy, bool add, int tn, int kn);
-enum { N_TILES = 4, SLACK = 32 /* floats behind the padded input that a tile may read */ };
+enum { N_TILES = 5, SLACK = 32 /* floats behind the padded input that a tile may read */ };
 struct panel {
 	int width;
 	struct {
@@ -175,12 +180,12 @@ struct panel {
 
 static const struct panel panels[] = {
 #if defined(KERN_avx512)
-	{32, {{12, tile12x32}, {8, tile8x32}, {3, tile3x32}, {1, tile1x32}}, stem32},
-	{16, {{24, tile24x16}, {8, tile8x16}, {3, tile3x16}, {1, tile1x16}}, stem16},
-	{8, {{24, tile24x8}, {8, tile8x8}, {3, tile3x8}, {1, tile1x8}}, stem8},
+	{32, {{12, tile12x32}, {11, tile11x32}, {8, tile8x32}, {3, tile3x32}, {1, tile1x32}}, stem32},
+	{16, {{24, tile24x16}, {8, tile8x16}, {3, tile3x16}, {1, tile1x16}, {1, tile1x16}}, stem16},
+	{8, {{24, tile24x8}, {8, tile8x8}, {3, tile3x8}, {1, tile1x8}, {1, tile1x8}}, stem8},
 #else
-	{2 * VL, {{6, tile6x2}, {3, tile3x2}, {1, tile1x2}, {1, tile1x2}}, stem2},
-	{VL, {{12, tile12x1}, {8, tile8x1}, {3, tile3x1}, {1, tile1x1}}, stem1},
+	{2 * VL, {{6, tile6x2}, {3, tile3x2}, {1, tile1x2}, {1, tile1x2}, {1, tile1x2}}, stem2},
+	{VL, {{12, tile12x1}, {8, tile8x1}, {3, tile3x1}, {1, tile1x1}, {1, tile1x1}}, stem1},
 #endif
 };
 enum { N_PANELS = sizeof(panels) / sizeof(panels[0]) };
@@ -303,11 +308,16 @@ static void panel_dy(float *out, const float *dy, ptrdiff_t pixels, const struct
 	}
 }
 
-/* The tile for `left` inputs: the shortest that takes them all unless much of it would be idle, else the longest they fill. */
+/*
+ * The tile for `left` inputs: the shortest that takes them all unless much of it would be idle, else the longest they fill,
+ * or the second where two of those take them (21, a row of a 7x7 stem: 11 + 10).
+ */
 static int tile_for(const struct panel *pn, int left)
 {
 	int i = 0;
 
+	if (left <= 2 * pn->tile[1].t && left > pn->tile[0].t + pn->tile[2].t)
+		return 1;
 	while (i + 1 < N_TILES && pn->tile[i + 1].t >= left)
 		i++;
 	while (4 * pn->tile[i].t > 5 * left + 12)
