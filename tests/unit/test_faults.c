@@ -34,8 +34,11 @@ static const char grid_text[] = "data:\n"
 static char root[] = "/dev/shm/gapsweep-test-XXXXXX"; /* memory: thousands of fsyncs cost nothing there */
 static struct study study;
 static struct plan plan;
-static char *want[TRIALS]; /* epochs.csv of an undisturbed run */
-static size_t want_bytes[TRIALS];
+/* What stands beside a result, and what was in it in an undisturbed run. */
+enum { ROWS, BITS, N_BESIDE };
+static const char *const beside[N_BESIDE] = {"epochs.csv", "correct.bits"};
+static char *want[TRIALS][N_BESIDE];
+static size_t want_bytes[TRIALS][N_BESIDE];
 
 /* ---- a night: begun, stopped in its first epoch, gone on with ---- */
 
@@ -88,28 +91,32 @@ static int night(const char *dir, struct err *e)
 	return rc ? rc : half_night(dir, false, e);
 }
 
-static char *rows_of(const char *dir, int trial, size_t *n)
+static char *file_of(const char *dir, int trial, int which, size_t *n)
 {
 	char path[600];
 	struct err e;
 	char *text;
 
-	snprintf(path, sizeof(path), "%s/trials/%s/epochs.csv", dir, plan.trial[trial].key);
+	snprintf(path, sizeof(path), "%s/trials/%s/%s", dir, plan.trial[trial].key, beside[which]);
 	return file_read(&text, n, path, 1 << 20, &e) ? NULL : text;
 }
 
-/* Is the trial COMPLETE, with the rows that it should have? */
+/* Is the trial COMPLETE, with what should stand beside its result? */
 static bool right(const char *dir, int trial)
 {
 	struct store st = {.lock_fd = -1};
 	struct trial_end end;
 	struct err e;
-	size_t n = 0;
-	char *rows = rows_of(dir, trial, &n);
-	bool same = rows && n == want_bytes[trial] && !memcmp(rows, want[trial], n);
+	bool same = true;
 
+	for (int i = 0; i < N_BESIDE; i++) {
+		size_t n = 0;
+		char *text = file_of(dir, trial, i, &n);
+
+		same = same && text && n == want_bytes[trial][i] && !memcmp(text, want[trial][i], n);
+		free(text);
+	}
 	snprintf(st.dir, sizeof(st.dir), "%s", dir);
-	free(rows);
 	return !store_trial_state(&st, plan.trial[trial].key, &end, &e) && end.state == STATE_COMPLETE && same;
 }
 
@@ -770,7 +777,8 @@ static int set_up(void **state)
 	if (half_night(dir, false, &e))
 		return fprintf(stderr, "%s\n", e.msg), -1;
 	for (int t = 0; t < TRIALS; t++)
-		want[t] = rows_of(dir, t, &want_bytes[t]);
+		for (int i = 0; i < N_BESIDE; i++)
+			want[t][i] = file_of(dir, t, i, &want_bytes[t][i]);
 	return 0;
 }
 
@@ -778,7 +786,8 @@ static int tear_down(void **state)
 {
 	(void)state;
 	for (int t = 0; t < TRIALS; t++)
-		free(want[t]);
+		for (int i = 0; i < N_BESIDE; i++)
+			free(want[t][i]);
 	plan_release(&plan);
 	study_release(&study);
 	remove_tree(root);
