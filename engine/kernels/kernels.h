@@ -104,6 +104,18 @@ struct pool_shape {
 /* torch max_pool2d: padding counts as -inf, the first largest wins, a NaN wins; arg [n][p][q][c] = window index */
 void maxpool_forward(float *y, uint8_t *arg, const float *x, const struct pool_shape *ps, int n);
 void maxpool_backward(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int n);
+/*
+ * A direct convolution, the max pooling of its map and (relu; y not NULL) ReLU, without the map: 3x3, stride 1, images of 1
+ * or 3 channels, outputs a multiple of 16; windows of 2x2 that do not overlap. Forward has the bits of one call after the
+ * other. dw, db are overwritten; an image's sums are added up one by one.
+ */
+bool conv_pool_fits(const struct conv_shape *cs, const struct pool_shape *ps);
+size_t conv_pool_workspace(const struct conv_shape *cs); /* floats */
+void conv_pool_forward(float *y, uint8_t *arg, const float *x, const float *w, const float *bias,
+		       const struct conv_shape *cs, const struct pool_shape *ps, bool relu, int n, float *ws);
+void conv_pool_backward_weights(float *dw, float *db, const float *dy, const float *y, const uint8_t *arg,
+				const float *x, const struct conv_shape *cs, const struct pool_shape *ps, int n,
+				float *ws);
 /* torch avg_pool2d with count_include_pad=True */
 void avgpool_forward(float *y, const float *x, const struct pool_shape *ps, int n);
 void avgpool_backward(float *dx, const float *dy, const struct pool_shape *ps, int n);

@@ -53,6 +53,17 @@ void bn_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta
 		 const float *z, const float *y, const float *mean, const float *rstd, const float *gamma, bool relu,
 		 bool batch_stats, bool accumulate_add, int64_t m, int c);
 
+/* ---- a convolution whose map only a max pooling reads, see conv_pool_fits() ---- */
+
+size_t split_conv_pool_workspace(const struct conv_shape *cs); /* floats, of each thread */
+void split_conv_pool_forward(const struct crew *crew, float *y, uint8_t *arg, const float *x, const float *w,
+			     const float *bias, const struct conv_shape *cs, const struct pool_shape *ps, bool relu,
+			     int n);
+/* db may be NULL. The sums of strips of images, whose number depends on n alone, are joined in order. */
+void split_conv_pool_backward_weights(const struct crew *crew, float *dw, float *db, const float *dy, const float *y,
+				      const uint8_t *arg, const float *x, const struct conv_shape *cs,
+				      const struct pool_shape *ps, int n);
+
 /* ---- the rest of kernels.h ---- */
 
 void split_maxpool_forward(const struct crew *crew, float *y, uint8_t *arg, const float *x, const struct pool_shape *ps,

@@ -97,6 +97,24 @@ static void forward_dropout(struct net *net, struct node *n, int images, const s
 	split_dropout_apply(&net->crew, n->out, net->node[n->in].out, n->mask, net->dropout, images * each);
 }
 
+static void pool_map(struct net *net, const struct node *n, float *out, uint8_t *mask, const float *x, int images)
+{
+	split_maxpool_forward(&net->crew, out, mask, x, &n->pool, images);
+	if (n->relu)
+		split_relu_forward(&net->crew, out, out, pixels(n, images) * n->c);
+}
+
+static void forward_pool(struct net *net, struct node *n, int images)
+{
+	const struct node *x = &net->node[n->in];
+
+	if (n->pools)
+		split_conv_pool_forward(&net->crew, n->out, n->mask, net->node[x->in].out, weight(net, x->weight),
+					weight(net, x->bias), &x->conv, &n->pool, n->relu, images);
+	else
+		pool_map(net, n, n->out, n->mask, x->out, images);
+}
+
 static void forward_node(struct net *net, struct node *n, int images, const struct batch_id *id)
 {
 	const struct node *x = &net->node[n->in];
@@ -105,8 +123,9 @@ static void forward_node(struct net *net, struct node *n, int images, const stru
 	case OP_INPUT:
 		break;
 	case OP_CONV:
-		split_conv_forward(&net->crew, n->out, x->out, weight(net, n->weight), &n->conv, images,
-				   &(struct conv_tail){.bias = weight(net, n->bias)});
+		if (!n->pooled)
+			split_conv_forward(&net->crew, n->out, x->out, weight(net, n->weight), &n->conv, images,
+					   &(struct conv_tail){.bias = weight(net, n->bias)});
 		break;
 	case OP_BN:
 		forward_bn(net, n, images);
@@ -115,7 +134,7 @@ static void forward_node(struct net *net, struct node *n, int images, const stru
 		split_relu_forward(&net->crew, n->out, x->out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
-		split_maxpool_forward(&net->crew, n->out, n->mask, x->out, &n->pool, images);
+		forward_pool(net, n, images);
 		break;
 	case OP_GAP:
 		split_global_avgpool_forward(&net->crew, n->out, x->out, images, x->h * x->w, x->c);
@@ -185,6 +204,8 @@ static void backward_conv(struct net *net, struct node *n, int images)
 {
 	struct node *x = &net->node[n->in];
 
+	if (n->pooled) /* done at the pooling's turn */
+		return;
 	if (trained(net, n))
 		split_conv_backward_weights(&net->crew, gradient(net, n->weight), gradient(net, n->bias), n->grad,
 					    x->back_out, &n->conv, images);
@@ -202,6 +223,21 @@ static void backward_bn(struct net *net, struct node *n, int images)
 	bn_backward(&net->crew, x->grad, own ? gradient(net, n->weight) : NULL, own ? gradient(net, n->bias) : NULL,
 		    add_grad, n->grad, n->back_out, x->back_out, n->saved_mean, n->saved_rstd, weight(net, n->weight),
 		    n->relu && !n->gated, !net->freeze_bn, n->add_to_add, pixels(n, images), n->c);
+}
+
+static void backward_pool(struct net *net, struct node *n, int images)
+{
+	struct node *x = &net->node[n->in];
+
+	if (n->pools) {
+		split_conv_pool_backward_weights(&net->crew, gradient(net, x->weight), gradient(net, x->bias), n->grad,
+						 n->relu ? n->back_out : NULL, n->mask, net->node[x->in].back_out,
+						 &x->conv, &n->pool, images);
+		return;
+	}
+	if (n->gates)
+		split_relu_backward(&net->crew, n->grad, n->grad, n->back_out, pixels(n, images) * n->c);
+	split_maxpool_backward(&net->crew, x->grad, n->grad, n->mask, &n->pool, images);
 }
 
 static void backward_linear(struct net *net, struct node *n, int images)
@@ -232,9 +268,7 @@ static void backward_node(struct net *net, struct node *n, int images)
 		split_relu_backward(&net->crew, x->grad, n->grad, n->back_out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
-		if (n->gates)
-			split_relu_backward(&net->crew, n->grad, n->grad, n->back_out, pixels(n, images) * n->c);
-		split_maxpool_backward(&net->crew, x->grad, n->grad, n->mask, &n->pool, images);
+		backward_pool(net, n, images);
 		break;
 	case OP_GAP:
 		split_global_avgpool_backward(&net->crew, x->grad, n->grad, images, x->h * x->w, x->c);
@@ -335,7 +369,7 @@ static void eval_node(struct net *net, struct node *n, int images)
 		split_relu_forward(&net->crew, n->eval_out, x->eval_out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
-		split_maxpool_forward(&net->crew, n->eval_out, n->eval_mask, x->eval_out, &n->pool, images);
+		pool_map(net, n, n->eval_out, n->eval_mask, x->eval_out, images);
 		break;
 	case OP_GAP:
 		split_global_avgpool_forward(&net->crew, n->eval_out, x->eval_out, images, x->h * x->w, x->c);

@@ -38,6 +38,12 @@ static size_t map_floats(const struct node *n, int batch)
 	return (size_t)batch * (size_t)n->h * (size_t)n->w * (size_t)n->c;
 }
 
+/* In training. */
+static size_t kept_floats(const struct node *n, int batch)
+{
+	return n->pooled ? 0 : map_floats(n, batch);
+}
+
 /* One byte an element. */
 static size_t mask_floats(const struct node *n, int batch)
 {
@@ -111,7 +117,20 @@ static void set_gates(struct net *net)
 	for (int j = 1; j < net->n_nodes; j++) {
 		struct node *pool = &net->node[j], *x = &net->node[pool->in];
 
-		pool->gates = x->gated = pool->op == OP_MAXPOOL && x->op == OP_BN && x->relu && x->consumers == 1;
+		x->gated = pool->op == OP_MAXPOOL && x->op == OP_BN && x->relu && x->consumers == 1;
+		pool->gates = pool->op == OP_MAXPOOL && (pool->relu || x->gated);
+	}
+}
+
+/* A convolution of the first layer that only a max pooling reads need not be there for the whole batch. */
+static void set_pooled(struct net *net)
+{
+	for (int j = 1; j < net->n_nodes; j++) {
+		struct node *pool = &net->node[j], *x = &net->node[pool->in];
+
+		pool->pools = x->pooled = pool->op == OP_MAXPOOL && x->op == OP_CONV && x->consumers == 1 &&
+					  !net->node[x->in].needs_grad && pool->in >= net->first && j < net->end &&
+					  conv_pool_fits(&x->conv, &pool->pool);
 	}
 }
 
@@ -130,7 +149,7 @@ static void map_lives(struct plan *plan, struct net *net)
 
 	for (int i = net->n_nodes - 1; i >= 0; i--) {
 		struct node *n = &net->node[i];
-		size_t floats = map_floats(n, net->batch);
+		size_t floats = kept_floats(n, net->batch);
 		struct use u = use_of(net, i);
 		bool again = computes_again(net, i, &u);
 
@@ -170,7 +189,7 @@ static void gradient_lives(struct plan *plan, const struct net *net)
 		for (int j = i + 1; j < net->n_nodes; j++)
 			if ((net->node[j].in == i || net->node[j].add == i) && written > last - j)
 				written = last - j;
-		plan->life[KIND_GRAD][i] = (struct life){map_floats(&net->node[i], net->batch), 0, written, last - i};
+		plan->life[KIND_GRAD][i] = (struct life){kept_floats(&net->node[i], net->batch), 0, written, last - i};
 	}
 	for (int i = 0; i < net->n_nodes; i++) {
 		int place = grad_place(net, i);
@@ -303,6 +322,8 @@ static size_t workspace_floats(const struct net *net)
 		if (net->node[i].op == OP_CONV) {
 			size_t f = conv_workspace(&net->node[i].conv, max_int(net->batch, net->eval_batch));
 
+			most = f > most ? f : most;
+			f = net->node[i].pooled ? split_conv_pool_workspace(&net->node[i].conv) : 0;
 			most = f > most ? f : most;
 		} else if (net->node[i].op == OP_BN) {
 			size_t f = bn_workspace(net->node[i].c);
@@ -437,9 +458,10 @@ void net_place(struct net *net, struct arena *a, int batch, int first, int end)
 	float *region;
 
 	net->batch = batch;
-	set_gates(net);
 	net->first = first;
 	net->end = end;
+	set_gates(net);
+	set_pooled(net);
 	net->eval_batch = choose_eval_batch(&eval_plan, net);
 	training_lives(&plan, net);
 	keep_own(&plan, net);
