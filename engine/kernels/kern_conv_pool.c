@@ -148,7 +148,7 @@ KERN_INLINE void backward_taps(float *dw, float *db, const float *dy, const floa
 
 		for (int q = 0; q < o->q; q++, dy += o->k, y += o->k, arg += o->k) {
 			vf d = o->relu ? vf_and(vf_load(dy), ~(vi)(vf_load(y) <= 0.0f)) : vf_load(dy);
-			vi index = __builtin_convertvector(*(const vb_u *)arg, vi);
+			vi index = vi_bytes(arg);
 
 			if (db)
 				all += d;

@@ -49,6 +49,12 @@ struct kern_pool_table {
 	void (*avg_backward)(float *dx, const float *dy, const struct pool_shape *ps, int n);
 	void (*global_forward)(float *y, const float *x, int n, int hw, int c);
 	void (*global_backward)(float *dx, const float *dy, int n, int hw, int c);
+	void (*max_backward_rows)(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int from,
+				  int to);
+	void (*normal_sums)(double *d, double *d_y, const float *dz, const uint8_t *arg, const float *y,
+			    const float *mean, const struct pool_shape *ps, int n);
+	void (*normal_forward)(float *y, uint8_t *arg, const float *x, const float *mean, const float *rstd,
+			       const float *gamma, const float *beta, bool relu, const struct pool_shape *ps, int n);
 };
 
 /* Takes what conv_pool_fits() allows. */

@@ -189,6 +189,29 @@ void maxpool_backward(float *dx, const float *dy, const uint8_t *arg, const stru
 	use->pool->max_backward(dx, dy, arg, ps, n);
 }
 
+void maxpool_backward_rows(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int from,
+			   int to)
+{
+	use->pool->max_backward_rows(dx, dy, arg, ps, from, to);
+}
+
+bool bn_maxpool_fits(const struct pool_shape *ps)
+{
+	return ps->c % 16 == 0 && ps->c <= BN_POOL_CHANNELS;
+}
+
+void bn_maxpool_forward(float *y, uint8_t *arg, const float *x, const float *mean, const float *rstd,
+			const float *gamma, const float *beta, bool relu, const struct pool_shape *ps, int n)
+{
+	use->pool->normal_forward(y, arg, x, mean, rstd, gamma, beta, relu, ps, n);
+}
+
+void bn_maxpool_sums(double *d, double *d_y, const float *dz, const uint8_t *arg, const float *y, const float *mean,
+		     const struct pool_shape *ps, int n)
+{
+	use->pool->normal_sums(d, d_y, dz, arg, y, mean, ps, n);
+}
+
 bool conv_pool_fits(const struct conv_shape *cs, const struct pool_shape *ps)
 {
 	return cs->algo == CONV_DIRECT && cs->r == 3 && cs->s == 3 && cs->stride == 1 && (cs->c == 1 || cs->c == 3) &&

@@ -61,12 +61,14 @@ static void forward_bn(struct net *net, struct node *n, int images)
 	float *var = weight(net, n->var);
 
 	if (!net->freeze_bn) {
-		bn_forward_train(&net->crew, n->out, n->saved_mean, n->saved_rstd, mean, var, y, gamma, beta, add,
-				 n->relu, pixels(n, images), n->c, BN_EPS, BN_MOMENTUM);
+		bn_forward_train(&net->crew, n->pooled ? NULL : n->out, n->saved_mean, n->saved_rstd, mean, var, y,
+				 gamma, beta, add, n->relu, pixels(n, images), n->c, BN_EPS, BN_MOMENTUM);
 		return;
 	}
 	memcpy(n->saved_mean, mean, (size_t)n->c * sizeof(float));
 	running_rstd(n->saved_rstd, var, n->c);
+	if (n->pooled)
+		return;
 	split_bn_forward_eval(&net->crew, n->out, y, n->saved_mean, n->saved_rstd, gamma, beta, add, n->relu,
 			      pixels(n, images), n->c);
 }
@@ -108,7 +110,10 @@ static void forward_pool(struct net *net, struct node *n, int images)
 {
 	const struct node *x = &net->node[n->in];
 
-	if (n->pools)
+	if (n->pools && x->op == OP_BN)
+		bn_pool_forward(&net->crew, n->out, n->mask, net->node[x->in].out, x->saved_mean, x->saved_rstd,
+				weight(net, x->weight), weight(net, x->bias), x->relu, &n->pool, images);
+	else if (n->pools)
 		split_conv_pool_forward(&net->crew, n->out, n->mask, net->node[x->in].out, weight(net, x->weight),
 					weight(net, x->bias), &x->conv, &n->pool, n->relu, images);
 	else
@@ -220,6 +225,8 @@ static void backward_bn(struct net *net, struct node *n, int images)
 	bool own = trained(net, n);
 	float *add_grad = n->add < 0 ? NULL : net->node[n->add].grad;
 
+	if (n->pooled) /* done at the pooling's turn */
+		return;
 	bn_backward(&net->crew, x->grad, own ? gradient(net, n->weight) : NULL, own ? gradient(net, n->bias) : NULL,
 		    add_grad, n->grad, n->back_out, x->back_out, n->saved_mean, n->saved_rstd, weight(net, n->weight),
 		    n->relu && !n->gated, !net->freeze_bn, n->add_to_add, pixels(n, images), n->c);
@@ -229,7 +236,7 @@ static void backward_pool(struct net *net, struct node *n, int images)
 {
 	struct node *x = &net->node[n->in];
 
-	if (n->pools) {
+	if (n->pools && x->op == OP_CONV) {
 		split_conv_pool_backward_weights(&net->crew, gradient(net, x->weight), gradient(net, x->bias), n->grad,
 						 n->relu ? n->back_out : NULL, n->mask, net->node[x->in].back_out,
 						 &x->conv, &n->pool, images);
@@ -237,6 +244,15 @@ static void backward_pool(struct net *net, struct node *n, int images)
 	}
 	if (n->gates)
 		split_relu_backward(&net->crew, n->grad, n->grad, n->back_out, pixels(n, images) * n->c);
+	if (n->pools) {
+		bool own = trained(net, x);
+
+		bn_pool_backward(&net->crew, net->node[x->in].grad, own ? gradient(net, x->weight) : NULL,
+				 own ? gradient(net, x->bias) : NULL, n->grad, n->mask, net->node[x->in].back_out,
+				 x->saved_mean, x->saved_rstd, weight(net, x->weight), !net->freeze_bn, &n->pool,
+				 images);
+		return;
+	}
 	split_maxpool_backward(&net->crew, x->grad, n->grad, n->mask, &n->pool, images);
 }
 

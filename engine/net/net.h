@@ -66,7 +66,7 @@ struct node {
 	bool needs_grad;            /* something trained lies at or below it */
 	bool add_to_in, add_to_add; /* a later node has already written that gradient: add to it */
 	bool gates, gated;          /* OP_MAXPOOL: does ReLU's backward work, its own or that of its input (gated) */
-	bool pools, pooled;         /* OP_MAXPOOL: does its input's work, a convolution that has no map */
+	bool pools, pooled;         /* OP_MAXPOOL: does its input's work, which has no map */
 	float *out, *grad;          /* training: [batch][h][w][c]; grad NULL if not needed; neither if pooled */
 	float *grad_at;             /* where grad lies when it is needed */
 	float *back_out;            /* where the backward pass finds the map: out, or where it is computed again */

@@ -44,6 +44,12 @@ static size_t kept_floats(const struct node *n, int batch)
 	return n->pooled ? 0 : map_floats(n, batch);
 }
 
+/* A BatchNorm's place is taken over by its input's gradient. */
+static size_t grad_floats(const struct node *n, int batch)
+{
+	return n->pooled && n->op == OP_CONV ? 0 : map_floats(n, batch);
+}
+
 /* One byte an element. */
 static size_t mask_floats(const struct node *n, int batch)
 {
@@ -82,6 +88,18 @@ static void add_backward_use(struct use *u, int moment)
 	u->last = max_int(u->last, moment);
 }
 
+/* The node at whose turns in training node j's work is done. */
+static int turn_of(const struct net *net, int j)
+{
+	int turn = j + 1;
+
+	if (!net->node[j].pooled)
+		return j;
+	while (net->node[turn].in != j)
+		turn++;
+	return turn;
+}
+
 /* Needs again[] of the nodes behind i. */
 static struct use use_of(const struct net *net, int i)
 {
@@ -98,9 +116,9 @@ static struct use use_of(const struct net *net, int i)
 
 		if (reader->in != i && reader->add != i)
 			continue;
-		u.forward = max_int(u.forward, j);
+		u.forward = max_int(u.forward, turn_of(net, j));
 		if (reader->in == i && reads_input_backward(net, j))
-			add_backward_use(&u, last - j);
+			add_backward_use(&u, last - turn_of(net, j));
 		if (reader->add == i && reader->again >= 0)
 			add_backward_use(&u, last - reader->again);
 	}
@@ -122,15 +140,25 @@ static void set_gates(struct net *net)
 	}
 }
 
-/* A convolution of the first layer that only a max pooling reads need not be there for the whole batch. */
+/* Does the kernel of pooling j do the work of the node that it alone reads, too? That of a BatchNorm, or of a convolution
+ * whose input needs no gradient. */
+static bool pools_input(const struct net *net, int j)
+{
+	const struct node *pool = &net->node[j], *x = &net->node[pool->in];
+
+	if (pool->op != OP_MAXPOOL || x->consumers != 1 || pool->in < net->first || j >= net->end)
+		return false;
+	if (x->op == OP_CONV)
+		return !net->node[x->in].needs_grad && conv_pool_fits(&x->conv, &pool->pool);
+	return x->op == OP_BN && x->add < 0 && !pool->relu && bn_maxpool_fits(&pool->pool);
+}
+
 static void set_pooled(struct net *net)
 {
 	for (int j = 1; j < net->n_nodes; j++) {
-		struct node *pool = &net->node[j], *x = &net->node[pool->in];
+		struct node *pool = &net->node[j];
 
-		pool->pools = x->pooled = pool->op == OP_MAXPOOL && x->op == OP_CONV && x->consumers == 1 &&
-					  !net->node[x->in].needs_grad && pool->in >= net->first && j < net->end &&
-					  conv_pool_fits(&x->conv, &pool->pool);
+		pool->pools = net->node[pool->in].pooled = pools_input(net, j);
 	}
 }
 
@@ -189,7 +217,7 @@ static void gradient_lives(struct plan *plan, const struct net *net)
 		for (int j = i + 1; j < net->n_nodes; j++)
 			if ((net->node[j].in == i || net->node[j].add == i) && written > last - j)
 				written = last - j;
-		plan->life[KIND_GRAD][i] = (struct life){kept_floats(&net->node[i], net->batch), 0, written, last - i};
+		plan->life[KIND_GRAD][i] = (struct life){grad_floats(&net->node[i], net->batch), 0, written, last - i};
 	}
 	for (int i = 0; i < net->n_nodes; i++) {
 		int place = grad_place(net, i);
@@ -314,22 +342,31 @@ static int choose_eval_batch(struct plan *plan, const struct net *net)
 	return n < 8 ? least : n > 256 ? 256 : (int)n;
 }
 
+/* Of node i, in training and in evaluation. */
+static size_t node_workspace(const struct net *net, int i)
+{
+	const struct node *n = &net->node[i];
+	size_t floats = 0;
+
+	if (n->op == OP_CONV)
+		floats = conv_workspace(&n->conv, max_int(net->batch, net->eval_batch));
+	else if (n->op == OP_BN)
+		floats = bn_workspace(n->c);
+	else if (n->pools && net->node[n->in].op == OP_CONV)
+		floats = split_conv_pool_workspace(&net->node[n->in].conv);
+	else if (n->pools)
+		floats = bn_pool_workspace(&n->pool);
+	return floats;
+}
+
 static size_t workspace_floats(const struct net *net)
 {
 	size_t most = 0;
 
 	for (int i = net->first; i < net->end; i++) {
-		if (net->node[i].op == OP_CONV) {
-			size_t f = conv_workspace(&net->node[i].conv, max_int(net->batch, net->eval_batch));
+		size_t floats = node_workspace(net, i);
 
-			most = f > most ? f : most;
-			f = net->node[i].pooled ? split_conv_pool_workspace(&net->node[i].conv) : 0;
-			most = f > most ? f : most;
-		} else if (net->node[i].op == OP_BN) {
-			size_t f = bn_workspace(net->node[i].c);
-
-			most = f > most ? f : most;
-		}
+		most = floats > most ? floats : most;
 	}
 	return (most + 15) / 16 * 16;
 }
