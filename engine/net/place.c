@@ -9,6 +9,9 @@
  * the same bits, when it is first read there (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): its
  * memory is another's in between, for one pass over the map. And a gradient that goes through BatchNorm or ReLU into
  * that layer's only input is overwritten in place.
+ *
+ * A map that only a max pooling reads is not kept at all where one kernel does the work of both (pools_input()): at the
+ * pooling's turns, so that what the pooled node reads lives until then.
  */
 #include "engine/net/net.h"
 
