@@ -40,7 +40,7 @@ static void dropout(float *y, const float *x, const uint8_t *mask, float p, int6
 	int64_t i = 0;
 
 	for (; i + VL <= n; i += VL) {
-		vf keep = __builtin_convertvector(*(const vb_u *)(mask + i), vf);
+		vf keep = __builtin_convertvector(vi_bytes(mask + i), vf);
 
 		vf_store(y + i, vf_load(x + i) * (keep * scale));
 	}

@@ -49,6 +49,22 @@ struct kern_pool_table {
 	void (*avg_backward)(float *dx, const float *dy, const struct pool_shape *ps, int n);
 	void (*global_forward)(float *y, const float *x, int n, int hw, int c);
 	void (*global_backward)(float *dx, const float *dy, int n, int hw, int c);
+	void (*max_backward_rows)(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int from,
+				  int to);
+	void (*normal_sums)(double *d, double *d_y, const float *dz, const uint8_t *arg, const float *y,
+			    const float *mean, const struct pool_shape *ps, int n);
+	void (*normal_forward)(float *y, uint8_t *arg, const float *x, const float *mean, const float *rstd,
+			       const float *gamma, const float *beta, bool relu, const struct pool_shape *ps, int n);
+};
+
+/* Takes what conv_pool_fits() allows. */
+struct kern_conv_pool_table {
+	size_t (*workspace)(const struct conv_shape *cs);
+	void (*forward)(float *y, uint8_t *arg, const float *x, const float *w, const float *bias,
+			const struct conv_shape *cs, const struct pool_shape *ps, bool relu, int n, float *ws);
+	void (*backward_weights)(float *dw, float *db, const float *dy, const float *y, const uint8_t *arg,
+				 const float *x, const struct conv_shape *cs, const struct pool_shape *ps, int n,
+				 float *ws);
 };
 
 struct kern_act_table {
@@ -90,15 +106,16 @@ struct kern_rules_table {
 		      double eps, double weight_decay, int64_t step, struct step_sums *sums);
 };
 
-#define KERN_TABLES(isa)                                             \
-	extern const struct kern_conv_table kern_conv_##isa;         \
-	extern const struct kern_wgrad_table kern_wgrad_##isa;       \
-	extern const struct kern_winograd_table kern_winograd_##isa; \
-	extern const struct kern_norm_table kern_norm_##isa;         \
-	extern const struct kern_linear_table kern_linear_##isa;     \
-	extern const struct kern_pool_table kern_pool_##isa;         \
-	extern const struct kern_act_table kern_act_##isa;           \
-	extern const struct kern_rules_table kern_rules_##isa;       \
+#define KERN_TABLES(isa)                                               \
+	extern const struct kern_conv_table kern_conv_##isa;           \
+	extern const struct kern_wgrad_table kern_wgrad_##isa;         \
+	extern const struct kern_winograd_table kern_winograd_##isa;   \
+	extern const struct kern_norm_table kern_norm_##isa;           \
+	extern const struct kern_linear_table kern_linear_##isa;       \
+	extern const struct kern_pool_table kern_pool_##isa;           \
+	extern const struct kern_conv_pool_table kern_conv_pool_##isa; \
+	extern const struct kern_act_table kern_act_##isa;             \
+	extern const struct kern_rules_table kern_rules_##isa;         \
 	extern const struct kern_optim_table kern_optim_##isa
 
 KERN_TABLES(baseline);

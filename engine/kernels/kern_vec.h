@@ -116,6 +116,18 @@ KERN_INLINE void vf_store_n(float *p, vf v, int n)
 #endif
 }
 
+/* VL bytes as numbers: by the instruction, as gcc 12 takes a conversion of these types lane by lane. */
+KERN_INLINE vi vi_bytes(const uint8_t *p)
+{
+#if defined(KERN_avx512)
+	return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+#elif defined(KERN_avx2)
+	return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+#else
+	return __builtin_convertvector(*(const vb_u *)p, vi);
+#endif
+}
+
 /* Lanes added in double, in order. */
 KERN_INLINE double vf_sum(vf v)
 {

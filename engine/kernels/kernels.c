@@ -15,6 +15,7 @@ struct isa {
 	const struct kern_norm_table *norm;
 	const struct kern_linear_table *linear;
 	const struct kern_pool_table *pool;
+	const struct kern_conv_pool_table *conv_pool;
 	const struct kern_act_table *act;
 	const struct kern_optim_table *optim;
 	const struct kern_rules_table *rules;
@@ -23,7 +24,7 @@ struct isa {
 #define ISA(isa)                                                                                                       \
 	{                                                                                                              \
 #isa, &kern_conv_##isa, &kern_wgrad_##isa, &kern_winograd_##isa, &kern_norm_##isa, &kern_linear_##isa, \
-			&kern_pool_##isa, &kern_act_##isa, &kern_optim_##isa, &kern_rules_##isa                        \
+			&kern_pool_##isa, &kern_conv_pool_##isa, &kern_act_##isa, &kern_optim_##isa, &kern_rules_##isa \
 	}
 /* Best first. */
 static const struct isa isas[] = {
@@ -186,6 +187,53 @@ void maxpool_forward(float *y, uint8_t *arg, const float *x, const struct pool_s
 void maxpool_backward(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int n)
 {
 	use->pool->max_backward(dx, dy, arg, ps, n);
+}
+
+void maxpool_backward_rows(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int from,
+			   int to)
+{
+	use->pool->max_backward_rows(dx, dy, arg, ps, from, to);
+}
+
+bool bn_maxpool_fits(const struct pool_shape *ps)
+{
+	return ps->c % 16 == 0 && ps->c <= BN_POOL_CHANNELS;
+}
+
+void bn_maxpool_forward(float *y, uint8_t *arg, const float *x, const float *mean, const float *rstd,
+			const float *gamma, const float *beta, bool relu, const struct pool_shape *ps, int n)
+{
+	use->pool->normal_forward(y, arg, x, mean, rstd, gamma, beta, relu, ps, n);
+}
+
+void bn_maxpool_sums(double *d, double *d_y, const float *dz, const uint8_t *arg, const float *y, const float *mean,
+		     const struct pool_shape *ps, int n)
+{
+	use->pool->normal_sums(d, d_y, dz, arg, y, mean, ps, n);
+}
+
+bool conv_pool_fits(const struct conv_shape *cs, const struct pool_shape *ps)
+{
+	return cs->algo == CONV_DIRECT && cs->r == 3 && cs->s == 3 && cs->stride == 1 && (cs->c == 1 || cs->c == 3) &&
+	       cs->k % 16 == 0 && ps->r == 2 && ps->stride == 2 && ps->pad == 0;
+}
+
+size_t conv_pool_workspace(const struct conv_shape *cs)
+{
+	return use->conv_pool->workspace(cs);
+}
+
+void conv_pool_forward(float *y, uint8_t *arg, const float *x, const float *w, const float *bias,
+		       const struct conv_shape *cs, const struct pool_shape *ps, bool relu, int n, float *ws)
+{
+	use->conv_pool->forward(y, arg, x, w, bias, cs, ps, relu, n, ws);
+}
+
+void conv_pool_backward_weights(float *dw, float *db, const float *dy, const float *y, const uint8_t *arg,
+				const float *x, const struct conv_shape *cs, const struct pool_shape *ps, int n,
+				float *ws)
+{
+	use->conv_pool->backward_weights(dw, db, dy, y, arg, x, cs, ps, n, ws);
 }
 
 void avgpool_forward(float *y, const float *x, const struct pool_shape *ps, int n)

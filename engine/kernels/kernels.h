@@ -104,6 +104,32 @@ struct pool_shape {
 /* torch max_pool2d: padding counts as -inf, the first largest wins, a NaN wins; arg [n][p][q][c] = window index */
 void maxpool_forward(float *y, uint8_t *arg, const float *x, const struct pool_shape *ps, int n);
 void maxpool_backward(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int n);
+/* Rows from .. to - 1 of one image's dx, of which dx is the first. */
+void maxpool_backward_rows(float *dx, const float *dy, const uint8_t *arg, const struct pool_shape *ps, int from,
+			   int to);
+/*
+ * maxpool_forward() of bn_forward_eval()'s map (without `add`), the same bits, but that map is never written. Where it rounds
+ * different x to one value the largest x wins (gamma < 0: the smallest). c: what bn_maxpool_fits() takes.
+ */
+enum { BN_POOL_CHANNELS = 256 };
+bool bn_maxpool_fits(const struct pool_shape *ps);
+void bn_maxpool_forward(float *y, uint8_t *arg, const float *x, const float *mean, const float *rstd,
+			const float *gamma, const float *beta, bool relu, const struct pool_shape *ps, int n);
+/* bn_sums() of that map, by the gradient dz of its pooling, 0 where ReLU stopped it */
+void bn_maxpool_sums(double *d, double *d_y, const float *dz, const uint8_t *arg, const float *y, const float *mean,
+		     const struct pool_shape *ps, int n);
+/*
+ * A direct convolution, the max pooling of its map and (relu; y not NULL) ReLU, without the map: 3x3, stride 1, images of 1
+ * or 3 channels, outputs a multiple of 16; windows of 2x2 that do not overlap. Forward has the bits of one call after the
+ * other. dw, db are overwritten; an image's sums are added up one by one.
+ */
+bool conv_pool_fits(const struct conv_shape *cs, const struct pool_shape *ps);
+size_t conv_pool_workspace(const struct conv_shape *cs); /* floats */
+void conv_pool_forward(float *y, uint8_t *arg, const float *x, const float *w, const float *bias,
+		       const struct conv_shape *cs, const struct pool_shape *ps, bool relu, int n, float *ws);
+void conv_pool_backward_weights(float *dw, float *db, const float *dy, const float *y, const uint8_t *arg,
+				const float *x, const struct conv_shape *cs, const struct pool_shape *ps, int n,
+				float *ws);
 /* torch avg_pool2d with count_include_pad=True */
 void avgpool_forward(float *y, const float *x, const struct pool_shape *ps, int n);
 void avgpool_backward(float *dx, const float *dy, const struct pool_shape *ps, int n);

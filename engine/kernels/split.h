@@ -35,6 +35,7 @@ size_t bn_workspace(int c); /* floats, in all */
  * Train mode: mean, rstd [c] are written (batch mean; 1 / sqrt(biased variance + eps)) and running_mean, running_var
  * move by momentum towards the batch's (unbiased variance), as torch.nn.BatchNorm2d. Variance by a second pass or by
  * blocks combined in double (Chan et al. 1979), never E[x^2] - m^2 in float. M == 1 in train mode: caller refuses.
+ * z may be NULL: the statistics alone.
  */
 void bn_forward_train(const struct crew *crew, float *z, float *mean, float *rstd, float *running_mean,
 		      float *running_var, const float *y, const float *gamma, const float *beta, const float *add,
@@ -52,6 +53,28 @@ void split_bn_forward_eval(const struct crew *crew, float *z, const float *y, co
 void bn_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz,
 		 const float *z, const float *y, const float *mean, const float *rstd, const float *gamma, bool relu,
 		 bool batch_stats, bool accumulate_add, int64_t m, int c);
+
+/* ---- the same where a max pooling alone reads the map, which is never in memory; see bn_maxpool_fits() ---- */
+
+size_t bn_pool_workspace(const struct pool_shape *ps); /* floats, of each thread */
+void bn_pool_forward(const struct crew *crew, float *z, uint8_t *arg, const float *y, const float *mean,
+		     const float *rstd, const float *gamma, const float *beta, bool relu, const struct pool_shape *ps,
+		     int n);
+/* dz: the pooling's gradient, 0 where ReLU stopped it. dy (may be NULL) must not alias dz; else as bn_backward(). */
+void bn_pool_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta, const float *dz,
+		      const uint8_t *arg, const float *y, const float *mean, const float *rstd, const float *gamma,
+		      bool batch_stats, const struct pool_shape *ps, int n);
+
+/* ---- a convolution whose map only a max pooling reads, see conv_pool_fits() ---- */
+
+size_t split_conv_pool_workspace(const struct conv_shape *cs); /* floats, of each thread */
+void split_conv_pool_forward(const struct crew *crew, float *y, uint8_t *arg, const float *x, const float *w,
+			     const float *bias, const struct conv_shape *cs, const struct pool_shape *ps, bool relu,
+			     int n);
+/* db may be NULL. The sums of strips of images, whose number depends on n alone, are joined in order. */
+void split_conv_pool_backward_weights(const struct crew *crew, float *dw, float *db, const float *dy, const float *y,
+				      const uint8_t *arg, const float *x, const struct conv_shape *cs,
+				      const struct pool_shape *ps, int n);
 
 /* ---- the rest of kernels.h ---- */
 

@@ -122,7 +122,8 @@ void bn_forward_train(const struct crew *crew, float *z, float *mean, float *rst
 		running_mean[ch] = (float)(keep * (double)running_mean[ch] + (double)momentum * sums[ch]);
 		running_var[ch] = (float)(keep * (double)running_var[ch] + (double)momentum * unbiased);
 	}
-	split_bn_forward_eval(crew, z, y, mean, rstd, gamma, beta, add, relu, m, c);
+	if (z)
+		split_bn_forward_eval(crew, z, y, mean, rstd, gamma, beta, add, relu, m, c);
 }
 
 /* ---- backward ---- */
@@ -180,6 +181,14 @@ static void spread_part(void *ctx, int i, int n)
 			  call->batch, call->accumulate, rows, call->c);
 }
 
+static void own_gradients(float *dgamma, float *dbeta, const struct norm_call *call, const double *sums)
+{
+	for (int ch = 0; ch < call->c; ch++) {
+		dgamma[ch] = (float)(sums[call->c + ch] * (double)call->rstd[ch]);
+		dbeta[ch] = (float)sums[ch];
+	}
+}
+
 void bn_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz,
 		 const float *z, const float *y, const float *mean, const float *rstd, const float *gamma, bool relu,
 		 bool batch_stats, bool accumulate_add, int64_t m, int c)
@@ -207,12 +216,166 @@ void bn_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta
 		split_run(crew, 2 * (double)m * c, sums_part, &call);
 		join_sums(&call);
 	}
-	for (int ch = 0; dgamma && ch < c; ch++) {
-		dgamma[ch] = (float)(sums[c + ch] * (double)rstd[ch]);
-		dbeta[ch] = (float)sums[ch];
-	}
+	if (dgamma)
+		own_gradients(dgamma, dbeta, &call, sums);
 	if (!dy && !dadd)
 		return;
 	make_factors(factors, &call, sums);
 	split_run(crew, 2 * (double)m * c, spread_part, &call);
+}
+
+/* ---- with the max pooling that alone reads the map ---- */
+
+/* Floats of the map's gradient that are made at a time, from the pooling's. */
+enum { POOL_FLOATS = 16 << 10 };
+
+struct pool_call {
+	struct norm_call norm; /* of the map; norm.dz, norm.z unused */
+	const struct pool_shape *ps;
+	const float *dz; /* the pooling's */
+	float *pooled;
+	uint8_t *arg_out;
+	const uint8_t *arg;
+	int n, rows; /* images; rows of the map at a time */
+};
+
+static size_t align16(size_t floats)
+{
+	return (floats + 15) & ~(size_t)15;
+}
+
+static int rows_at_once(const struct pool_shape *ps)
+{
+	int rows = POOL_FLOATS / (ps->w * ps->c);
+
+	return rows < 1 ? 1 : rows < ps->h ? rows : ps->h;
+}
+
+/* Of a thread: as bn_workspace() (the first one's serves all), rows of the map's gradient. */
+size_t bn_pool_workspace(const struct pool_shape *ps)
+{
+	return align16(bn_workspace(ps->c)) + (size_t)rows_at_once(ps) * (size_t)ps->w * (size_t)ps->c;
+}
+
+static void pool_forward_part(void *ctx, int i, int n)
+{
+	const struct pool_call *call = ctx;
+	const struct norm_call *no = &call->norm;
+	ptrdiff_t first = team_share(call->n, 1, i, n), images = team_share(call->n, 1, i + 1, n) - first;
+	ptrdiff_t in = first * call->ps->h * call->ps->w * no->c, out = first * call->ps->p * call->ps->q * no->c;
+
+	bn_maxpool_forward(call->pooled + out, call->arg_out + out, no->y + in, no->mean, no->rstd, no->gamma, no->beta,
+			   no->relu, call->ps, (int)images);
+}
+
+void bn_pool_forward(const struct crew *crew, float *z, uint8_t *arg, const float *y, const float *mean,
+		     const float *rstd, const float *gamma, const float *beta, bool relu, const struct pool_shape *ps,
+		     int n)
+{
+	struct pool_call call = {.norm = {.crew = crew,
+					  .y = y,
+					  .mean = mean,
+					  .rstd = rstd,
+					  .gamma = gamma,
+					  .beta = beta,
+					  .relu = relu,
+					  .c = ps->c},
+				 .ps = ps,
+				 .pooled = z,
+				 .arg_out = arg,
+				 .n = n};
+
+	split_run(crew, (double)n * ps->p * ps->q * ps->c * ps->r * ps->r, pool_forward_part, &call);
+}
+
+/* Some rows of an image: of the map's gradient, made here, and where they lie in the map. */
+struct rows {
+	const float *d;
+	ptrdiff_t at;
+	int64_t m;
+};
+
+static struct rows take_rows(const struct pool_call *call, float *room, int image, int row)
+{
+	const struct pool_shape *ps = call->ps;
+	ptrdiff_t out = (ptrdiff_t)image * ps->p * ps->q * ps->c;
+	int end = row + call->rows < ps->h ? row + call->rows : ps->h;
+
+	maxpool_backward_rows(room, call->dz + out, call->arg + out, ps, row, end);
+	return (struct rows){room, ((ptrdiff_t)image * ps->h + row) * ps->w * ps->c, (int64_t)(end - row) * ps->w};
+}
+
+static float *own_room(const struct pool_call *call, int thread)
+{
+	return call->norm.crew->ws + (size_t)thread * call->norm.crew->ws_floats + align16(bn_workspace(call->norm.c));
+}
+
+/* A strip is some whole images here. */
+static void pool_sums_part(void *ctx, int i, int n)
+{
+	const struct pool_call *call = ctx;
+	const struct norm_call *no = &call->norm;
+	const struct pool_shape *ps = call->ps;
+	const int each = (int)(no->strip / (ps->h * ps->w));
+
+	for (int k = (int)team_share(strips_of(no), 1, i, n); k < team_share(strips_of(no), 1, i + 1, n); k++) {
+		double *s = (double *)no->crew->ws + (ptrdiff_t)k * 2 * no->c;
+		int first = k * each, images = call->n - first < each ? call->n - first : each;
+		ptrdiff_t in = (ptrdiff_t)first * ps->h * ps->w * no->c, out = (ptrdiff_t)first * ps->p * ps->q * no->c;
+
+		bn_maxpool_sums(s, s + no->c, call->dz + out, call->arg + out, no->y + in, no->mean, ps, images);
+	}
+}
+
+static void pool_spread_part(void *ctx, int i, int n)
+{
+	const struct pool_call *call = ctx;
+	const struct norm_call *no = &call->norm;
+	float *room = own_room(call, i);
+
+	for (int image = (int)team_share(call->n, 1, i, n); image < team_share(call->n, 1, i + 1, n); image++) {
+		for (int row = 0; row < call->ps->h; row += call->rows) {
+			struct rows r = take_rows(call, room, image, row);
+
+			bn_spread(no->out + r.at, NULL, r.d, NULL, no->y + r.at, no->mean, no->factors, false,
+				  no->batch, false, r.m, no->c);
+		}
+	}
+}
+
+void bn_pool_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta, const float *dz,
+		      const uint8_t *arg, const float *y, const float *mean, const float *rstd, const float *gamma,
+		      bool batch_stats, const struct pool_shape *ps, int n)
+{
+	const int c = ps->c;
+	const int64_t image = (int64_t)ps->h * ps->w;
+	const double *sums = (double *)crew->ws, work = 2 * (double)(n * image) * c;
+	float *factors = crew->ws + (size_t)STRIPS * 2 * 2 * (size_t)c;
+	struct pool_call call = {.norm = {.crew = crew,
+					  .out = dy,
+					  .y = y,
+					  .mean = mean,
+					  .rstd = rstd,
+					  .gamma = gamma,
+					  .factors = factors,
+					  .batch = batch_stats,
+					  .m = n * image,
+					  .c = c,
+					  .strip = (n + STRIPS - 1) / STRIPS * image},
+				 .ps = ps,
+				 .dz = dz,
+				 .arg = arg,
+				 .n = n,
+				 .rows = rows_at_once(ps)};
+
+	if (dgamma || (dy && batch_stats)) {
+		split_run(crew, work, pool_sums_part, &call);
+		join_sums(&call.norm);
+	}
+	if (dgamma)
+		own_gradients(dgamma, dbeta, &call.norm, sums);
+	if (!dy)
+		return;
+	make_factors(factors, &call.norm, sums);
+	split_run(crew, work, pool_spread_part, &call);
 }

@@ -169,11 +169,12 @@ static int batch_norm(struct builder *b, int in, const char *name, int add, bool
 	return add_node(b, n, name);
 }
 
-static int max_pool(struct builder *b, int in, int kernel, int stride, int pad)
+static int max_pool(struct builder *b, int in, int kernel, int stride, int pad, bool relu)
 {
 	const struct node *x = &b->net->node[in];
 	struct node n = plain(b->net, OP_MAXPOOL, in);
 
+	n.relu = relu;
 	n.h = out_size(x->h, kernel, stride, pad);
 	n.w = out_size(x->w, kernel, stride, pad);
 	n.pool = (struct pool_shape){
@@ -299,7 +300,7 @@ static void resnet(struct builder *b, block_fn *block, const int blocks[4], int 
 	b->conv_init = INIT_NORMAL_FAN_OUT;
 	x = conv(b, 0, "conv1", 64, 7, 2, 3, false);
 	x = batch_norm(b, x, "bn1", -1, true);
-	x = max_pool(b, x, 3, 2, 1);
+	x = max_pool(b, x, 3, 2, 1, false);
 	x = stages(b, x, block, 4, blocks, 64);
 	resnet_head(b, x, classes);
 }
@@ -322,9 +323,9 @@ static void cnn(struct builder *b, const struct model_spec *m, int classes)
 	int x = conv(b, 0, "conv1", 32, 3, 1, 1, true);
 
 	/* The ReLU after the pool: the same values and gradients, to the bit, of a quarter of the pixels. */
-	x = relu(b, max_pool(b, x, 2, 2, 0));
+	x = max_pool(b, x, 2, 2, 0, true);
 	x = conv(b, x, "conv2", 64, 3, 1, 1, true);
-	x = relu(b, max_pool(b, x, 2, 2, 0));
+	x = max_pool(b, x, 2, 2, 0, true);
 	x = relu(b, linear(b, x, "fc1", m->hidden ? m->hidden : 128));
 	linear(b, dropout(b, x), "fc2", classes);
 }

@@ -61,12 +61,14 @@ static void forward_bn(struct net *net, struct node *n, int images)
 	float *var = weight(net, n->var);
 
 	if (!net->freeze_bn) {
-		bn_forward_train(&net->crew, n->out, n->saved_mean, n->saved_rstd, mean, var, y, gamma, beta, add,
-				 n->relu, pixels(n, images), n->c, BN_EPS, BN_MOMENTUM);
+		bn_forward_train(&net->crew, n->pooled ? NULL : n->out, n->saved_mean, n->saved_rstd, mean, var, y,
+				 gamma, beta, add, n->relu, pixels(n, images), n->c, BN_EPS, BN_MOMENTUM);
 		return;
 	}
 	memcpy(n->saved_mean, mean, (size_t)n->c * sizeof(float));
 	running_rstd(n->saved_rstd, var, n->c);
+	if (n->pooled)
+		return;
 	split_bn_forward_eval(&net->crew, n->out, y, n->saved_mean, n->saved_rstd, gamma, beta, add, n->relu,
 			      pixels(n, images), n->c);
 }
@@ -97,6 +99,27 @@ static void forward_dropout(struct net *net, struct node *n, int images, const s
 	split_dropout_apply(&net->crew, n->out, net->node[n->in].out, n->mask, net->dropout, images * each);
 }
 
+static void pool_map(struct net *net, const struct node *n, float *out, uint8_t *mask, const float *x, int images)
+{
+	split_maxpool_forward(&net->crew, out, mask, x, &n->pool, images);
+	if (n->relu)
+		split_relu_forward(&net->crew, out, out, pixels(n, images) * n->c);
+}
+
+static void forward_pool(struct net *net, struct node *n, int images)
+{
+	const struct node *x = &net->node[n->in];
+
+	if (n->pools && x->op == OP_BN)
+		bn_pool_forward(&net->crew, n->out, n->mask, net->node[x->in].out, x->saved_mean, x->saved_rstd,
+				weight(net, x->weight), weight(net, x->bias), x->relu, &n->pool, images);
+	else if (n->pools)
+		split_conv_pool_forward(&net->crew, n->out, n->mask, net->node[x->in].out, weight(net, x->weight),
+					weight(net, x->bias), &x->conv, &n->pool, n->relu, images);
+	else
+		pool_map(net, n, n->out, n->mask, x->out, images);
+}
+
 static void forward_node(struct net *net, struct node *n, int images, const struct batch_id *id)
 {
 	const struct node *x = &net->node[n->in];
@@ -105,8 +128,9 @@ static void forward_node(struct net *net, struct node *n, int images, const stru
 	case OP_INPUT:
 		break;
 	case OP_CONV:
-		split_conv_forward(&net->crew, n->out, x->out, weight(net, n->weight), &n->conv, images,
-				   &(struct conv_tail){.bias = weight(net, n->bias)});
+		if (!n->pooled)
+			split_conv_forward(&net->crew, n->out, x->out, weight(net, n->weight), &n->conv, images,
+					   &(struct conv_tail){.bias = weight(net, n->bias)});
 		break;
 	case OP_BN:
 		forward_bn(net, n, images);
@@ -115,7 +139,7 @@ static void forward_node(struct net *net, struct node *n, int images, const stru
 		split_relu_forward(&net->crew, n->out, x->out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
-		split_maxpool_forward(&net->crew, n->out, n->mask, x->out, &n->pool, images);
+		forward_pool(net, n, images);
 		break;
 	case OP_GAP:
 		split_global_avgpool_forward(&net->crew, n->out, x->out, images, x->h * x->w, x->c);
@@ -185,6 +209,8 @@ static void backward_conv(struct net *net, struct node *n, int images)
 {
 	struct node *x = &net->node[n->in];
 
+	if (n->pooled) /* done at the pooling's turn */
+		return;
 	if (trained(net, n))
 		split_conv_backward_weights(&net->crew, gradient(net, n->weight), gradient(net, n->bias), n->grad,
 					    x->back_out, &n->conv, images);
@@ -199,9 +225,35 @@ static void backward_bn(struct net *net, struct node *n, int images)
 	bool own = trained(net, n);
 	float *add_grad = n->add < 0 ? NULL : net->node[n->add].grad;
 
+	if (n->pooled) /* done at the pooling's turn */
+		return;
 	bn_backward(&net->crew, x->grad, own ? gradient(net, n->weight) : NULL, own ? gradient(net, n->bias) : NULL,
 		    add_grad, n->grad, n->back_out, x->back_out, n->saved_mean, n->saved_rstd, weight(net, n->weight),
 		    n->relu && !n->gated, !net->freeze_bn, n->add_to_add, pixels(n, images), n->c);
+}
+
+static void backward_pool(struct net *net, struct node *n, int images)
+{
+	struct node *x = &net->node[n->in];
+
+	if (n->pools && x->op == OP_CONV) {
+		split_conv_pool_backward_weights(&net->crew, gradient(net, x->weight), gradient(net, x->bias), n->grad,
+						 n->relu ? n->back_out : NULL, n->mask, net->node[x->in].back_out,
+						 &x->conv, &n->pool, images);
+		return;
+	}
+	if (n->gates)
+		split_relu_backward(&net->crew, n->grad, n->grad, n->back_out, pixels(n, images) * n->c);
+	if (n->pools) {
+		bool own = trained(net, x);
+
+		bn_pool_backward(&net->crew, net->node[x->in].grad, own ? gradient(net, x->weight) : NULL,
+				 own ? gradient(net, x->bias) : NULL, n->grad, n->mask, net->node[x->in].back_out,
+				 x->saved_mean, x->saved_rstd, weight(net, x->weight), !net->freeze_bn, &n->pool,
+				 images);
+		return;
+	}
+	split_maxpool_backward(&net->crew, x->grad, n->grad, n->mask, &n->pool, images);
 }
 
 static void backward_linear(struct net *net, struct node *n, int images)
@@ -232,9 +284,7 @@ static void backward_node(struct net *net, struct node *n, int images)
 		split_relu_backward(&net->crew, x->grad, n->grad, n->back_out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
-		if (n->gates)
-			split_relu_backward(&net->crew, n->grad, n->grad, n->back_out, pixels(n, images) * n->c);
-		split_maxpool_backward(&net->crew, x->grad, n->grad, n->mask, &n->pool, images);
+		backward_pool(net, n, images);
 		break;
 	case OP_GAP:
 		split_global_avgpool_backward(&net->crew, x->grad, n->grad, images, x->h * x->w, x->c);
@@ -335,7 +385,7 @@ static void eval_node(struct net *net, struct node *n, int images)
 		split_relu_forward(&net->crew, n->eval_out, x->eval_out, pixels(n, images) * n->c);
 		break;
 	case OP_MAXPOOL:
-		split_maxpool_forward(&net->crew, n->eval_out, n->eval_mask, x->eval_out, &n->pool, images);
+		pool_map(net, n, n->eval_out, n->eval_mask, x->eval_out, images);
 		break;
 	case OP_GAP:
 		split_global_avgpool_forward(&net->crew, n->eval_out, x->eval_out, images, x->h * x->w, x->c);

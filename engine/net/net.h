@@ -52,7 +52,7 @@ struct node {
 	enum op op;
 	int in;      /* node that feeds it; -1 for the input */
 	int add;     /* OP_BN: node of the residual that is added before the ReLU; else -1 */
-	bool relu;   /* OP_BN */
+	bool relu;   /* OP_BN, OP_MAXPOOL: of the node's result */
 	int h, w, c; /* its output map */
 	union {
 		struct conv_shape conv;
@@ -63,15 +63,16 @@ struct node {
 	int consumers;
 	int folded_into; /* OP_CONV: the BN node that does its work in evaluation; else -1 */
 	/* decided by place.c */
-	bool needs_grad;                /* something trained lies at or below it */
-	bool add_to_in, add_to_add;     /* a later node has already written that gradient: add to it */
-	bool gates, gated;              /* OP_MAXPOOL: does ReLU's backward work for its input, which is gated */
-	float *out, *grad;              /* training: [batch][h][w][c]; grad NULL if not needed */
-	float *grad_at;                 /* where grad lies when it is needed */
-	float *back_out;                /* where the backward pass finds the map: out, or where it is computed again */
-	int again;                      /* OP_BN: node at whose backward turn that is done; -1: never */
-	float *eval_out;                /* evaluation: [eval_batch][h][w][c]; NULL where folded into the next node */
-	uint8_t *mask, *eval_mask;      /* OP_DROPOUT: kept elements; OP_MAXPOOL: where the maximum was */
+	bool needs_grad;            /* something trained lies at or below it */
+	bool add_to_in, add_to_add; /* a later node has already written that gradient: add to it */
+	bool gates, gated;          /* OP_MAXPOOL: does ReLU's backward work, its own or that of its input (gated) */
+	bool pools, pooled;         /* OP_MAXPOOL: does its input's work, which has no map */
+	float *out, *grad;          /* training: [batch][h][w][c]; grad NULL if not needed; neither if pooled */
+	float *grad_at;             /* where grad lies when it is needed */
+	float *back_out;            /* where the backward pass finds the map: out, or where it is computed again */
+	int again;                  /* OP_BN: node at whose backward turn that is done; -1: never */
+	float *eval_out;            /* evaluation: [eval_batch][h][w][c]; NULL where folded into the next node */
+	uint8_t *mask, *eval_mask;  /* OP_DROPOUT: kept elements; OP_MAXPOOL: where the maximum was */
 	float *saved_mean, *saved_rstd; /* OP_BN: the batch's, for the backward pass */
 };
 

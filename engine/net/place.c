@@ -9,6 +9,9 @@
  * the same bits, when it is first read there (Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost"): its
  * memory is another's in between, for one pass over the map. And a gradient that goes through BatchNorm or ReLU into
  * that layer's only input is overwritten in place.
+ *
+ * A map that only a max pooling reads is not kept at all where one kernel does the work of both (pools_input()): at the
+ * pooling's turns, so that what the pooled node reads lives until then.
  */
 #include "engine/net/net.h"
 
@@ -36,6 +39,18 @@ struct plan {
 static size_t map_floats(const struct node *n, int batch)
 {
 	return (size_t)batch * (size_t)n->h * (size_t)n->w * (size_t)n->c;
+}
+
+/* In training. */
+static size_t kept_floats(const struct node *n, int batch)
+{
+	return n->pooled ? 0 : map_floats(n, batch);
+}
+
+/* A BatchNorm's place is taken over by its input's gradient. */
+static size_t grad_floats(const struct node *n, int batch)
+{
+	return n->pooled && n->op == OP_CONV ? 0 : map_floats(n, batch);
 }
 
 /* One byte an element. */
@@ -76,6 +91,18 @@ static void add_backward_use(struct use *u, int moment)
 	u->last = max_int(u->last, moment);
 }
 
+/* The node at whose turns in training node j's work is done. */
+static int turn_of(const struct net *net, int j)
+{
+	int turn = j + 1;
+
+	if (!net->node[j].pooled)
+		return j;
+	while (net->node[turn].in != j)
+		turn++;
+	return turn;
+}
+
 /* Needs again[] of the nodes behind i. */
 static struct use use_of(const struct net *net, int i)
 {
@@ -92,9 +119,9 @@ static struct use use_of(const struct net *net, int i)
 
 		if (reader->in != i && reader->add != i)
 			continue;
-		u.forward = max_int(u.forward, j);
+		u.forward = max_int(u.forward, turn_of(net, j));
 		if (reader->in == i && reads_input_backward(net, j))
-			add_backward_use(&u, last - j);
+			add_backward_use(&u, last - turn_of(net, j));
 		if (reader->add == i && reader->again >= 0)
 			add_backward_use(&u, last - reader->again);
 	}
@@ -111,7 +138,30 @@ static void set_gates(struct net *net)
 	for (int j = 1; j < net->n_nodes; j++) {
 		struct node *pool = &net->node[j], *x = &net->node[pool->in];
 
-		pool->gates = x->gated = pool->op == OP_MAXPOOL && x->op == OP_BN && x->relu && x->consumers == 1;
+		x->gated = pool->op == OP_MAXPOOL && x->op == OP_BN && x->relu && x->consumers == 1;
+		pool->gates = pool->op == OP_MAXPOOL && (pool->relu || x->gated);
+	}
+}
+
+/* Does the kernel of pooling j do the work of the node that it alone reads, too? That of a BatchNorm, or of a convolution
+ * whose input needs no gradient. */
+static bool pools_input(const struct net *net, int j)
+{
+	const struct node *pool = &net->node[j], *x = &net->node[pool->in];
+
+	if (pool->op != OP_MAXPOOL || x->consumers != 1 || pool->in < net->first || j >= net->end)
+		return false;
+	if (x->op == OP_CONV)
+		return !net->node[x->in].needs_grad && conv_pool_fits(&x->conv, &pool->pool);
+	return x->op == OP_BN && x->add < 0 && !pool->relu && bn_maxpool_fits(&pool->pool);
+}
+
+static void set_pooled(struct net *net)
+{
+	for (int j = 1; j < net->n_nodes; j++) {
+		struct node *pool = &net->node[j];
+
+		pool->pools = net->node[pool->in].pooled = pools_input(net, j);
 	}
 }
 
@@ -130,7 +180,7 @@ static void map_lives(struct plan *plan, struct net *net)
 
 	for (int i = net->n_nodes - 1; i >= 0; i--) {
 		struct node *n = &net->node[i];
-		size_t floats = map_floats(n, net->batch);
+		size_t floats = kept_floats(n, net->batch);
 		struct use u = use_of(net, i);
 		bool again = computes_again(net, i, &u);
 
@@ -170,7 +220,7 @@ static void gradient_lives(struct plan *plan, const struct net *net)
 		for (int j = i + 1; j < net->n_nodes; j++)
 			if ((net->node[j].in == i || net->node[j].add == i) && written > last - j)
 				written = last - j;
-		plan->life[KIND_GRAD][i] = (struct life){map_floats(&net->node[i], net->batch), 0, written, last - i};
+		plan->life[KIND_GRAD][i] = (struct life){grad_floats(&net->node[i], net->batch), 0, written, last - i};
 	}
 	for (int i = 0; i < net->n_nodes; i++) {
 		int place = grad_place(net, i);
@@ -295,20 +345,31 @@ static int choose_eval_batch(struct plan *plan, const struct net *net)
 	return n < 8 ? least : n > 256 ? 256 : (int)n;
 }
 
+/* Of node i, in training and in evaluation. */
+static size_t node_workspace(const struct net *net, int i)
+{
+	const struct node *n = &net->node[i];
+	size_t floats = 0;
+
+	if (n->op == OP_CONV)
+		floats = conv_workspace(&n->conv, max_int(net->batch, net->eval_batch));
+	else if (n->op == OP_BN)
+		floats = bn_workspace(n->c);
+	else if (n->pools && net->node[n->in].op == OP_CONV)
+		floats = split_conv_pool_workspace(&net->node[n->in].conv);
+	else if (n->pools)
+		floats = bn_pool_workspace(&n->pool);
+	return floats;
+}
+
 static size_t workspace_floats(const struct net *net)
 {
 	size_t most = 0;
 
 	for (int i = net->first; i < net->end; i++) {
-		if (net->node[i].op == OP_CONV) {
-			size_t f = conv_workspace(&net->node[i].conv, max_int(net->batch, net->eval_batch));
+		size_t floats = node_workspace(net, i);
 
-			most = f > most ? f : most;
-		} else if (net->node[i].op == OP_BN) {
-			size_t f = bn_workspace(net->node[i].c);
-
-			most = f > most ? f : most;
-		}
+		most = floats > most ? floats : most;
 	}
 	return (most + 15) / 16 * 16;
 }
@@ -437,9 +498,10 @@ void net_place(struct net *net, struct arena *a, int batch, int first, int end)
 	float *region;
 
 	net->batch = batch;
-	set_gates(net);
 	net->first = first;
 	net->end = end;
+	set_gates(net);
+	set_pooled(net);
 	net->eval_batch = choose_eval_batch(&eval_plan, net);
 	training_lives(&plan, net);
 	keep_own(&plan, net);

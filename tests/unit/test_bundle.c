@@ -207,6 +207,32 @@ static void shares_and_keeps_bits(void **state)
 	}
 }
 
+static const char *const conv1[] = {"conv1.*"};
+static const struct group_spec conv1_apart[] = {{"backbone", 1, all}, {"first", 1, conv1}, {"classifier", 1, head2}};
+
+/* The frozen part ends between a convolution and the pooling that would do its work. */
+static void frozen_conv1(struct trial_spec *s, int i)
+{
+	frozen_backbone(s, i);
+	s->groups = conv1_apart;
+	s->n_groups = 3;
+	s->group_lr[0] = 1e-3 * (1 + i);
+	s->group_lr[1] = 0;
+	s->group_lr[2] = 1e-2;
+}
+
+/* Grey images: training has no map between the first convolution and its pooling. */
+static void fused_layers(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up_images(&f, "cnn", 1);
+	check(&f, frozen_backbone);
+	check(&f, frozen_conv1);
+	tear_down(&f);
+}
+
 /* Linear layers are kept too, but where OpenBLAS multiplies, whose bits may depend on how many images there are. */
 static void keeps_linear_layers(void **state)
 {
@@ -351,9 +377,9 @@ static void stops_and_goes_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(shares_and_keeps_bits), cmocka_unit_test(keeps_linear_layers),
-		cmocka_unit_test(part_of_the_backbone),  cmocka_unit_test(keys_tell_apart),
-		cmocka_unit_test(stops_and_goes_on),
+		cmocka_unit_test(shares_and_keeps_bits), cmocka_unit_test(fused_layers),
+		cmocka_unit_test(keeps_linear_layers),   cmocka_unit_test(part_of_the_backbone),
+		cmocka_unit_test(keys_tell_apart),       cmocka_unit_test(stops_and_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,18 @@ static void check(struct fixture *f, int most)
 	free(alone.state);
 }
 
+/* The first convolution and its pooling at once. */
+static void grey_and_rgb(void)
+{
+	struct fixture f;
+
+	for (int channels = 1; channels <= 3; channels += 2) {
+		set_up_images(&f, "cnn", channels);
+		check(&f, 4);
+		tear_down(&f);
+	}
+}
+
 /* 37 images in batches of 8: the last has 5, which more threads do not share evenly. */
 static void nets(void)
 {
@@ -194,6 +206,7 @@ static void all_nets(void **state)
 {
 	(void)state;
 	each_isa(nets);
+	each_isa(grey_and_rgb);
 }
 
 static void all_settings(void **state)

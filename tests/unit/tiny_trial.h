@@ -26,9 +26,9 @@ struct fixture {
 	struct trial_spec spec;
 };
 
-static inline void set_up(struct fixture *f, const char *arch)
+static inline void set_up_images(struct fixture *f, const char *arch, int channels)
 {
-	struct data_spec d = {.kind = DATA_FAKE, .fake_n = 37, .fake_classes = 4, .fake_shape = {2, 12, 12}};
+	struct data_spec d = {.kind = DATA_FAKE, .fake_n = 37, .fake_classes = 4, .fake_shape = {channels, 12, 12}};
 	struct err e;
 
 	memset(f, 0, sizeof(*f));
@@ -51,6 +51,11 @@ static inline void set_up(struct fixture *f, const char *arch)
 		f->spec.group_lr[g] = f->spec.group_weight_decay[g] = NAN;
 	f->spec.group_lr[0] = 1e-3;
 	f->spec.group_lr[1] = 1e-2;
+}
+
+static inline void set_up(struct fixture *f, const char *arch)
+{
+	set_up_images(f, arch, 2);
 }
 
 static inline void tear_down(struct fixture *f)
