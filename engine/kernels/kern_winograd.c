@@ -24,65 +24,7 @@
 #include <string.h>
 
 #include "engine/kernels/kern_table.h"
-#include "engine/kernels/kern_vec.h"
-
-enum { TILE = 4, PATCH = 6, POINTS = 36, PANEL = 2 * VL, PLANE_PAD = 16 };
-
-/* ---- matrix products ---- */
-
-#if defined(KERN_avx512)
-enum { ROWS = 14, FEW_ROWS = 4, SUM_ROWS = 8 };
-#define PRODUCT_NAME product14x2
-#define TILE_M       14
-#define SUM_NAME     sum8x2
-#define TILE_T       8
-#define TILE_NV      2
-#include "engine/kernels/kern_winograd_tile.h"
-#define PRODUCT_NAME product14x1
-#define TILE_M       14
-#define SUM_NAME     sum8x1
-#define TILE_T       8
-#define TILE_NV      1
-#include "engine/kernels/kern_winograd_tile.h"
-#define PRODUCT_NAME product4x2
-#define TILE_M       4
-#define TILE_NV      2
-#include "engine/kernels/kern_winograd_tile.h"
-#define PRODUCT_NAME product4x1
-#define TILE_M       4
-#define TILE_NV      1
-#include "engine/kernels/kern_winograd_tile.h"
-typedef void (*product_fn)(float *m, const float *v, const float *u, int depth);
-typedef void (*sum_fn)(float *du, const float *v, const float *w, int tiles, bool add);
-static const product_fn products[2][2] = {{product14x1, product14x2}, {product4x1, product4x2}};
-static const sum_fn sums[2] = {sum8x1, sum8x2};
-#else
-enum { ROWS = 6, FEW_ROWS = 2, SUM_ROWS = 4 };
-#define PRODUCT_NAME product6x2
-#define TILE_M       6
-#define SUM_NAME     sum4x2
-#define TILE_T       4
-#define TILE_NV      2
-#include "engine/kernels/kern_winograd_tile.h"
-#define PRODUCT_NAME product6x1
-#define TILE_M       6
-#define SUM_NAME     sum4x1
-#define TILE_T       4
-#define TILE_NV      1
-#include "engine/kernels/kern_winograd_tile.h"
-#define PRODUCT_NAME product2x2
-#define TILE_M       2
-#define TILE_NV      2
-#include "engine/kernels/kern_winograd_tile.h"
-#define PRODUCT_NAME product2x1
-#define TILE_M       2
-#define TILE_NV      1
-#include "engine/kernels/kern_winograd_tile.h"
-typedef void (*product_fn)(float *m, const float *v, const float *u, int depth);
-typedef void (*sum_fn)(float *du, const float *v, const float *w, int tiles, bool add);
-static const product_fn products[2][2] = {{product6x1, product6x2}, {product2x1, product2x2}};
-static const sum_fn sums[2] = {sum4x1, sum4x2};
-#endif
+#include "engine/kernels/kern_winograd_shared.h"
 
 /* ---- the transforms of one line; matrices as in the paper, points 0, A, -A, B, infinity, -B; of these F(3,3) lacks -B ---- */
 
@@ -184,92 +126,12 @@ KERN_INLINE void weight_gradient_line(vf o[3], vf u0, vf u1, vf u2, vf u3, vf u4
 	o[2] = u4 + ((NA * A2) * ea + (NB * B2) * eb);
 }
 
-/* ---- geometry ---- */
-
-/* A side of a map in tiles: `four` of 4, then `three` of 3. */
-struct side {
-	int four, three;
-};
-
-static struct side side_of(int outputs)
-{
-	int tiles = (outputs + TILE - 1) / TILE, spare = tiles * TILE - outputs, three = spare < tiles ? spare : tiles;
-
-	return (struct side){tiles - three, three};
-}
-
-/* One convolution as this file sees it: maps in and out, and where tiles lie; backward-data has them exchanged. */
-struct job {
-	int h, w, c; /* in */
-	int p, q, k; /* out */
-	int pad, n;
-	struct side rows, cols; /* tiles of an image */
-	int from, to;           /* outputs to compute */
-};
-
-static struct job job_of(const struct conv_shape *cs, int h, int w, int c, int p, int q, int k, int pad, int n)
-{
-	return (struct job){h, w, c, p, q, k, pad, n, side_of(p), side_of(q), cs->from, cs->to ? cs->to : k};
-}
-
-/* The tiles of one kind: rows x cols outputs each (4 or 3), down x across of them an image from top, left on. */
-struct kind {
-	int rows, cols, down, across, top, left;
-	int tiles; /* of all images */
-};
-enum { N_KINDS = 4 };
-
-static struct kind kind_of(const struct job *j, int i)
-{
-	struct kind kd = {.rows = TILE - i / 2, .cols = TILE - i % 2};
-
-	kd.down = i / 2 ? j->rows.three : j->rows.four;
-	kd.across = i % 2 ? j->cols.three : j->cols.four;
-	kd.top = i / 2 ? j->rows.four * TILE : 0;
-	kd.left = i % 2 ? j->cols.four * TILE : 0;
-	kd.tiles = j->n * kd.down * kd.across;
-	return kd;
-}
-
-/* Where tile t's outputs begin. */
-struct place {
-	int image, row, col;
-};
-
-static struct place place_of(const struct kind *kd, int t)
-{
-	int each = kd->down * kd->across, at = t % each;
-
-	return (struct place){t / each, kd->top + at / kd->across * kd->rows, kd->left + at % kd->across * kd->cols};
-}
+/* ---- blocks ---- */
 
 /* Is point a, b among the products of tiles of this kind? */
 static bool has_point(const struct kind *kd, int point)
 {
 	return point / PATCH < kd->rows + 2 && point % PATCH < kd->cols + 2;
-}
-
-/* Calls call(..., rows, cols) with constants. */
-#define BY_KIND(kd, call, ...)                                 \
-	do {                                                   \
-		if ((kd)->rows == TILE && (kd)->cols == TILE)  \
-			call(__VA_ARGS__, TILE, TILE);         \
-		else if ((kd)->rows == TILE)                   \
-			call(__VA_ARGS__, TILE, TILE - 1);     \
-		else if ((kd)->cols == TILE)                   \
-			call(__VA_ARGS__, TILE - 1, TILE);     \
-		else                                           \
-			call(__VA_ARGS__, TILE - 1, TILE - 1); \
-	} while (0)
-
-static int round_up(int x, int to)
-{
-	return (x + to - 1) / to * to;
-}
-
-static int min_int(int a, int b)
-{
-	return a < b ? a : b;
 }
 
 /*
@@ -280,16 +142,6 @@ enum { BLOCK_TILES = 28, CHUNK_FLOATS = 1200 << 10 /* of U */, KEPT_FLOATS = 256
 
 /* No second block of a few tiles follows, that would read all of U for them: then all are one. */
 enum { MOST_TILES = BLOCK_TILES + BLOCK_TILES / 2 };
-
-/* Tiles of the kind that has most. */
-static int most_tiles(const struct job *j)
-{
-	int most = 0;
-
-	for (int i = 0; i < N_KINDS; i++)
-		most = kind_of(j, i).tiles > most ? kind_of(j, i).tiles : most;
-	return most;
-}
 
 static int block_tiles(const struct job *j)
 {
@@ -430,114 +282,7 @@ static void transform_input(float *v, ptrdiff_t plane, ptrdiff_t step, const flo
 	BY_KIND(kd, transform_patches, v, plane, step, x, j, kd, t0, tiles, grouped, zero);
 }
 
-/* ---- weight transform ---- */
-
-/* u[plane][..VL] = G g G^T; tap r, s of the VL outputs lies at g + (3 r + s) * tap */
-KERN_INLINE void transform_taps(float *u, ptrdiff_t plane, const float *g, ptrdiff_t tap, int n)
-{
-	vf t[3][PATCH], d[PATCH];
-
-	KERN_UNROLL
-	for (int s = 0; s < 3; s++) {
-		KERN_UNROLL
-		for (int r = 0; r < 3; r++)
-			d[r] = n == VL ? vf_load(g + (3 * r + s) * tap) : vf_load_n(g + (3 * r + s) * tap, n);
-		weight_line(t[s], d[0], d[1], d[2]);
-	}
-	KERN_UNROLL
-	for (int a = 0; a < PATCH; a++) {
-		weight_line(d, t[0][a], t[1][a], t[2][a]);
-		KERN_UNROLL
-		for (int b = 0; b < PATCH; b++)
-			vf_store(u + (a * PATCH + b) * plane, d[b]);
-	}
-}
-
-/* Outputs k0 .. k0 + kn - 1 of w [3][3][c][k] into panels. */
-static void transform_weights(float *u, ptrdiff_t plane, const float *w, int c, int k, int k0, int kn)
-{
-	for (int i = 0; i < kn; i += VL) {
-		float *out = u + (ptrdiff_t)(i / PANEL) * PANEL * c + i % PANEL;
-
-		for (int ch = 0; ch < c; ch++, out += PANEL) {
-			const float *g = w + (ptrdiff_t)ch * k + k0 + i;
-
-			if (i + VL <= kn)
-				transform_taps(out, plane, g, (ptrdiff_t)c * k, VL);
-			else
-				transform_taps(out, plane, g, (ptrdiff_t)c * k, kn - i);
-		}
-	}
-}
-
-/* out [k][VL] = w [c][k] transposed, for up to VL of both */
-static void transpose_block(float *out, const float *w, int cn, int kn, ptrdiff_t pitch)
-{
-	if (cn < VL || kn < VL) {
-		for (int i = 0; i < kn; i++)
-			for (int c = 0; c < VL; c++)
-				out[i * VL + c] = c < cn ? w[c * pitch + i] : 0;
-		return;
-	}
-	for (int c = 0; c < VL; c += 4) {
-		for (int i = 0; i < VL; i += 4) {
-			const float *at = w + c * pitch + i;
-			vf4 r0 = *(const vf4_u *)at, r1 = *(const vf4_u *)(at + pitch);
-			vf4 r2 = *(const vf4_u *)(at + 2 * pitch), r3 = *(const vf4_u *)(at + 3 * pitch);
-			vf4 a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
-			vf4 b = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-			vf4 d = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
-			vf4 e = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
-
-			*(vf4_u *)(out + i * VL + c) = __builtin_shufflevector(a, d, 0, 1, 4, 5);
-			*(vf4_u *)(out + (i + 1) * VL + c) = __builtin_shufflevector(a, d, 2, 3, 6, 7);
-			*(vf4_u *)(out + (i + 2) * VL + c) = __builtin_shufflevector(b, e, 0, 1, 4, 5);
-			*(vf4_u *)(out + (i + 3) * VL + c) = __builtin_shufflevector(b, e, 2, 3, 6, 7);
-		}
-	}
-}
-
-/* The same for backward-data: inputs and outputs exchanged, taps turned; outputs (w's c) c0 .. c0 + cn - 1. */
-static void transform_turned(float *u, ptrdiff_t plane, const float *w, int c, int k, int c0, int cn)
-{
-	for (int i = 0; i < cn; i += VL) {
-		float *out = u + (ptrdiff_t)(i / PANEL) * PANEL * k + i % PANEL;
-
-		for (int k0 = 0; k0 < k; k0 += VL) {
-			float g[9][VL * VL] __attribute__((aligned(64)));
-			int kn = min_int(k - k0, VL);
-
-			for (int tap = 0; tap < 9; tap++)
-				transpose_block(g[8 - tap], w + ((ptrdiff_t)tap * c + c0 + i) * k + k0,
-						min_int(cn - i, VL), kn, k);
-			for (int ch = 0; ch < kn; ch++, out += PANEL)
-				transform_taps(out, plane, g[0] + ch * VL, VL * VL, VL);
-		}
-	}
-}
-
 /* ---- output transform ---- */
-
-struct tail {
-	const float *bias, *add; /* or NULL; add has y's shape */
-	bool relu, accumulate;
-};
-
-KERN_INLINE void store_output(float *y, vf v, const struct tail *tl, ptrdiff_t at, int k, int n)
-{
-	if (tl->bias)
-		v += n == VL ? vf_load(tl->bias + k) : vf_load_n(tl->bias + k, n);
-	if (tl->add)
-		v += n == VL ? vf_load(tl->add + at) : vf_load_n(tl->add + at, n);
-	if (tl->relu)
-		v = vf_relu(v);
-	if (tl->accumulate)
-		v += n == VL ? vf_load(y + at) : vf_load_n(y + at, n);
-	if (n == VL)
-		vf_store(y + at, v);
-	else
-		vf_store_n(y + at, v, n);
-}
 
 /* y = A^T m A of a tile of rows x cols, of which `down` x `across` lie in the map; n channels from k on */
 KERN_INLINE void transform_product(float *y, const float *m, ptrdiff_t plane, const struct job *j,
@@ -695,11 +440,6 @@ static void multiply(float *m, const float *v, const float *u, const struct bloc
 		m += bl->m_plane;
 		v += bl->v.plane;
 	}
-}
-
-static size_t align16(size_t floats)
-{
-	return (floats + 15) & ~(size_t)15;
 }
 
 struct room {
@@ -893,51 +633,6 @@ static void sum_products(float *du, const float *v, const float *w, const struct
 	}
 }
 
-/* dw = G^T du G of n <= VL outputs of one input channel */
-KERN_INLINE void finish_taps(float *dw, ptrdiff_t tap, const float *du, ptrdiff_t plane, int n)
-{
-	vf t[PATCH][3], o[3];
-
-	KERN_UNROLL
-	for (int b = 0; b < PATCH; b++) {
-		vf d[PATCH];
-
-		KERN_UNROLL
-		for (int a = 0; a < PATCH; a++)
-			d[a] = vf_load(du + (a * PATCH + b) * plane);
-		weight_gradient_line(t[b], d[0], d[1], d[2], d[3], d[4], d[5]);
-	}
-	KERN_UNROLL
-	for (int r = 0; r < 3; r++) {
-		weight_gradient_line(o, t[0][r], t[1][r], t[2][r], t[3][r], t[4][r], t[5][r]);
-		KERN_UNROLL
-		for (int s = 0; s < 3; s++) {
-			if (n == VL)
-				vf_store(dw + (3 * r + s) * tap, o[s]);
-			else
-				vf_store_n(dw + (3 * r + s) * tap, o[s], n);
-		}
-	}
-}
-
-static void finish_weights(float *dw, const float *du, const struct sum_blocks *bl, int c, int k, int k0, int kn)
-{
-	ptrdiff_t tap = (ptrdiff_t)c * k;
-
-	for (int i = 0; i < kn; i += VL) {
-		const float *from = du + (ptrdiff_t)(i / PANEL) * PANEL * round_up(c, VL) + i % PANEL;
-
-		for (int ch = 0; ch < c; ch++, from += PANEL) {
-			float *out = dw + (ptrdiff_t)ch * k + k0 + i;
-
-			if (i + VL <= kn)
-				finish_taps(out, tap, from, bl->u_plane, VL);
-			else
-				finish_taps(out, tap, from, bl->u_plane, kn - i);
-		}
-	}
-}
-
 static void backward_weights(float *dw, const float *dy, const float *x, const struct conv_shape *cs, int n, float *ws)
 {
 	struct job j = forward_job(cs, n);
@@ -972,7 +667,7 @@ static void backward_weights(float *dw, const float *dy, const float *x, const s
 				v += b.v.keeps ? points_of(&kd) * b.v.plane : 0;
 			}
 		}
-		finish_weights(dw, r.u, &b, j.c, j.k, k0, kn);
+		finish_weights(dw, r.u, b.u_plane, j.c, j.k, k0, kn);
 	}
 }
 

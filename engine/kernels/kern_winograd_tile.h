@@ -1,5 +1,5 @@
 /*
- * kern_winograd_tile.h - register tiles of kern_winograd.c's matrix products; included once a tile size.
+ * kern_winograd_tile.h - register tiles of kern_winograd.c's matrix products; included once a tile size (by kern_winograd_shared.h).
  *
  * PRODUCT_NAME (forward, backward to the data): m [rows][PANEL] = v [rows][depth] u [depth][PANEL], TILE_M rows (Winograd
  * tiles) times TILE_NV vectors of outputs. SUM_NAME (backward to the weights): du [TILE_T][PANEL] (+)= sum over tiles of

@@ -11,7 +11,7 @@ struct isa {
 	const char *name;
 	const struct kern_conv_table *conv;
 	const struct kern_wgrad_table *wgrad;
-	const struct kern_winograd_table *winograd;
+	const struct kern_winograd_table *winograd, *phases;
 	const struct kern_norm_table *norm;
 	const struct kern_linear_table *linear;
 	const struct kern_pool_table *pool;
@@ -23,8 +23,9 @@ struct isa {
 
 #define ISA(isa)                                                                                                       \
 	{                                                                                                              \
-#isa, &kern_conv_##isa, &kern_wgrad_##isa, &kern_winograd_##isa, &kern_norm_##isa, &kern_linear_##isa, \
-			&kern_pool_##isa, &kern_conv_pool_##isa, &kern_act_##isa, &kern_optim_##isa, &kern_rules_##isa \
+#isa, &kern_conv_##isa, &kern_wgrad_##isa, &kern_winograd_##isa, &kern_phases_##isa, &kern_norm_##isa, \
+			&kern_linear_##isa, &kern_pool_##isa, &kern_conv_pool_##isa, &kern_act_##isa,                  \
+			&kern_optim_##isa, &kern_rules_##isa                                                           \
 	}
 /* Best first. */
 static const struct isa isas[] = {
@@ -81,16 +82,25 @@ const char *kernels_blas(void)
 
 bool conv_winograd_fits(const struct conv_shape *cs)
 {
-	return cs->r == 3 && cs->s == 3 && cs->stride == 1 && cs->pad >= 0 && cs->pad <= 2;
+	return cs->r == 3 && cs->s == 3 && (cs->stride == 1 || cs->stride == 2) && cs->pad >= 0 && cs->pad <= 2;
 }
 
 enum conv_algo conv_faster(const struct conv_shape *cs)
 {
-	bool wide =
-		cs->c >= 16 && cs->k >= 16; /* 8 channels at 14x14: 0.4 times as fast; 16: 1.2 (AVX-512), 1.5 (AVX2) */
-	bool large = cs->p >= 3 && cs->q >= 3; /* 64 channels at 2x2: 1.6, backward-weights 0.8; at 3x3: 2.0 and 1.7 */
+	/*
+	 * 8 channels at 14x14: 0.4 times as fast; 16: 1.2 (AVX-512), 1.5 (AVX2). Stride 2, 16-32 at 14x14: 0.75 .. 0.92;
+	 * 32-32: 0.96 .. 1.24, 32-64: 1.1 .. 1.4.
+	 */
+	int wide = cs->stride == 1 ? 16 : 32;
+	bool large = cs->p >= 3 && cs->q >= 3; /* 64 channels at 2x2: 1.6, backward-weights 0.8; at 3x3: 2.0 and 1.7.
+						 Stride 2, 256-512: 1.1 .. 1.2 and 0.6; 1.6 and 1.1 */
 
-	return conv_winograd_fits(cs) && wide && large ? CONV_WINOGRAD : CONV_DIRECT;
+	return conv_winograd_fits(cs) && cs->c >= wide && cs->k >= wide && large ? CONV_WINOGRAD : CONV_DIRECT;
+}
+
+static const struct kern_winograd_table *winograd_for(const struct conv_shape *cs)
+{
+	return cs->stride == 1 ? use->winograd : use->phases;
 }
 
 size_t conv_workspace(const struct conv_shape *cs, int n)
@@ -98,7 +108,7 @@ size_t conv_workspace(const struct conv_shape *cs, int n)
 	size_t a, b;
 
 	if (cs->algo == CONV_WINOGRAD)
-		return use->winograd->workspace(cs, n);
+		return winograd_for(cs)->workspace(cs, n);
 	a = use->conv->workspace(cs, n);
 	b = use->wgrad->workspace(cs, n);
 	return a > b ? a : b;
@@ -108,7 +118,7 @@ void conv_forward(float *y, const float *x, const float *w, const struct conv_sh
 		  const struct conv_tail *tail, float *ws)
 {
 	if (cs->algo == CONV_WINOGRAD)
-		use->winograd->forward(y, x, w, cs, n, tail, ws);
+		winograd_for(cs)->forward(y, x, w, cs, n, tail, ws);
 	else
 		use->conv->forward(y, x, w, cs, n, tail, ws);
 }
@@ -117,7 +127,7 @@ void conv_backward_data(float *dx, const float *dy, const float *w, const struct
 			float *ws)
 {
 	if (cs->algo == CONV_WINOGRAD)
-		use->winograd->backward_data(dx, dy, w, cs, n, accumulate, ws);
+		winograd_for(cs)->backward_data(dx, dy, w, cs, n, accumulate, ws);
 	else
 		use->conv->backward_data(dx, dy, w, cs, n, accumulate, ws);
 }
@@ -129,7 +139,7 @@ void conv_backward_weights(float *dw, float *db, const float *dy, const float *x
 		use->wgrad->backward_weights(dw, db, dy, x, cs, n, ws);
 		return;
 	}
-	use->winograd->backward_weights(dw, dy, x, cs, n, ws);
+	winograd_for(cs)->backward_weights(dw, dy, x, cs, n, ws);
 	if (db)
 		use->wgrad->bias_gradient(db, dy, cs, n);
 }

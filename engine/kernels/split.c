@@ -102,7 +102,8 @@ static double cost(int units, int n, double products, double transforms)
 static bool by_channels(const struct conv_call *call, int threads)
 {
 	const struct conv_shape *cs = call->cs;
-	int p = call->forward ? cs->p : cs->h, q = call->forward ? cs->q : cs->w;
+	bool small = call->forward || cs->stride == 2; /* dx of stride 2 has tiles of 8x8 */
+	int p = small ? cs->p : cs->h, q = small ? cs->q : cs->w;
 	int out = call->forward ? cs->k : cs->c;
 	double tiles = (double)call->n * ((p + 3) / 4) * ((q + 3) / 4);
 

@@ -210,7 +210,7 @@ static void shares_and_keeps_bits(void **state)
 static const char *const conv1[] = {"conv1.*"};
 static const struct group_spec conv1_apart[] = {{"backbone", 1, all}, {"first", 1, conv1}, {"classifier", 1, head2}};
 
-/* The frozen part ends between a convolution and the pooling that would do its work. */
+/* Of the backbone only the first convolution is frozen, and its pooling with it. */
 static void frozen_conv1(struct trial_spec *s, int i)
 {
 	frozen_backbone(s, i);

@@ -1,5 +1,5 @@
 /*
- * test_winograd.c - Winograd's convolution: each pass against plain loops in double, over odd shapes and every
+ * test_winograd.c - Winograd's convolutions of stride 1 and 2: each pass against plain loops in double, over odd shapes and every
  * instruction set
  *
  * Yardstick: relative error in the 2-norm, with sums of up to 80 terms a transform's own: 1.5e-6 (the points of the paper
@@ -24,6 +24,8 @@ struct problem {
 	char what[96];
 };
 
+static int stride = 1; /* of the shapes to come */
+
 static struct conv_shape shape_of(int h, int w, int c, int k, int pad)
 {
 	return (struct conv_shape){.h = h,
@@ -32,10 +34,10 @@ static struct conv_shape shape_of(int h, int w, int c, int k, int pad)
 				   .k = k,
 				   .r = 3,
 				   .s = 3,
-				   .stride = 1,
+				   .stride = stride,
 				   .pad = pad,
-				   .p = h + 2 * pad - 2,
-				   .q = w + 2 * pad - 2,
+				   .p = (h + 2 * pad - 3) / stride + 1,
+				   .q = (w + 2 * pad - 3) / stride + 1,
 				   .algo = CONV_WINOGRAD};
 }
 
@@ -62,7 +64,8 @@ static void setup(struct problem *t, const struct conv_shape *cs, int n)
 	t->wd = ref_widen(t->w, t->w_n);
 	t->dyd = ref_widen(t->dy, t->y_n);
 	t->want = calloc(most, sizeof(*t->want));
-	snprintf(t->what, sizeof(t->what), "%dx %dx%dx%d -> %d pad %d", n, cs->h, cs->w, cs->c, cs->k, cs->pad);
+	snprintf(t->what, sizeof(t->what), "%dx %dx%dx%d -> %d stride %d pad %d", n, cs->h, cs->w, cs->c, cs->k,
+		 cs->stride, cs->pad);
 }
 
 static void teardown(struct problem *t)
@@ -171,20 +174,21 @@ static void channels(void)
 /* Tiles of 4 and of 3, tiles that hang over the edge, maps smaller than a tile, every padding. */
 static void geometry(void)
 {
-	static const int maps[][2] = {{7, 7}, {5, 9}, {14, 14}, {3, 3}, {4, 4}, {1, 8}, {8, 2}, {1, 1}};
+	static const int maps[][2] = {{7, 7}, {5, 9}, {14, 14}, {3, 3}, {4, 4}, {1, 8}, {8, 2}, {1, 1}, {16, 27}};
 
-	for (int m = 0; m < 8; m++)
+	for (int m = 0; m < 9; m++)
 		for (int pad = 0; pad <= 2; pad++)
 			if (maps[m][0] + 2 * pad >= 3 && maps[m][1] + 2 * pad >= 3)
 				check_all(maps[m][0], maps[m][1], 32, 33, pad, 1 + 2 * (pad & 1));
 }
 
-/* More tiles than a block has, more outputs than a chunk (which has 1200 << 10 floats: 36 x 400 x 85). */
+/* More tiles than a block has, more outputs than a chunk (which has 1200 << 10 floats: 36 x 400 x 85), with V of all tiles kept and not. */
 static void blocks(void)
 {
 	check_all(17, 20, 32, 48, 1, 3);
 	check_all(14, 11, 32, 48, 1, 9);
 	check_all(7, 7, 32, 48, 1, 33);
+	check_all(23, 16, 32, 48, 1, 9);
 	check_all(5, 4, 400, 100, 1, 2);
 	check_all(5, 4, 100, 400, 1, 2);
 }
@@ -232,6 +236,48 @@ static void batch_of_one(void)
 	teardown(&t);
 }
 
+/* The same bits where a call computes a part of the channels only; these end in the middle of a chunk, too. */
+static void parts_of(int c, int k)
+{
+	const struct conv_shape cs = shape_of(9, 6, c, k, 1);
+	const int ends[][3] = {{32, 48, k}, {16, 64, c}};
+	float *whole, *got;
+	struct problem t;
+
+	setup(&t, &cs, 2);
+	for (int pass = 0; pass < 3; pass++) {
+		size_t n = pass == 0 ? t.y_n : pass == 1 ? t.x_n : t.w_n;
+
+		whole = nans(n);
+		got = nans(n);
+		t.cs.from = t.cs.to = 0;
+		for (int part = -1; part < 3; part++) {
+			float *out = part < 0 ? whole : got;
+
+			if (part >= 0) {
+				t.cs.from = part ? t.cs.to : 0;
+				t.cs.to = ends[pass == 1][part];
+			}
+			if (pass == 0)
+				conv_forward(out, t.x, t.w, &t.cs, 2, NULL, t.ws);
+			else if (pass == 1)
+				conv_backward_data(out, t.dy, t.w, &t.cs, 2, false, t.ws);
+			else
+				conv_backward_weights(out, NULL, t.dy, t.x, &t.cs, 2, t.ws);
+		}
+		ref_same("in parts", got, whole, n);
+		free(whole);
+		free(got);
+	}
+	teardown(&t);
+}
+
+static void parts(void)
+{
+	parts_of(80, 53);
+	parts_of(400, 112);
+}
+
 /* One workspace serves fewer images as well. */
 static void workspace_grows(void)
 {
@@ -253,13 +299,15 @@ static void nan_stays_in_its_image(void)
 
 	setup(&t, &cs, 3);
 	got = nans(t.y_n);
-	t.x[t.x_n / 3 + (5 * 12 + 5) * 32 + 7] =
-		NAN; /* pixel 5, 5 of image 1: seen by pixels of the middle tile alone */
+	/* pixel 5, 5 of image 1: seen by pixels of the middle tile alone, or (stride 2) by those in the middle of four */
+	t.x[t.x_n / 3 + (5 * 12 + 5) * 32 + 7] = NAN;
 	conv_forward(got, t.x, t.w, &cs, 3, &tail, t.ws);
-	for (int i = 0; i < 3 * 12 * 12; i++) {
-		int row = i / 12 % 12, col = i % 12;
-		bool sees = i / 144 == 1 && row >= 4 && row <= 6 && col >= 4 && col <= 6;
-		bool tile = i / 144 == 1 && row >= 4 && row <= 7 && col >= 4 && col <= 7;
+	for (int i = 0; i < 3 * cs.p * cs.q; i++) {
+		int image = i / (cs.p * cs.q), row = i / cs.q % cs.p, col = i % cs.q;
+		int first = stride == 1 ? 4 : 2, last = stride == 1 ? 6 : 3;
+		bool sees = image == 1 && row >= first && row <= last && col >= first && col <= last;
+		bool tile = image == 1 &&
+			    (stride == 2 || (row >= first && row <= first + 3 && col >= first && col <= first + 3));
 
 		for (int k = 0; k < 32; k++) {
 			assert_true(!sees || isnan(got[i * 32 + k]));
@@ -270,27 +318,31 @@ static void nan_stays_in_its_image(void)
 	teardown(&t);
 }
 
-#define EACH_ISA(test)                        \
-	static void test_##test(void **state) \
-	{                                     \
-		(void)state;                  \
-		ref_each_isa(test);           \
+#define EACH_ISA(test)                                  \
+	static void test_##test(void **state)           \
+	{                                               \
+		(void)state;                            \
+		for (stride = 1; stride <= 2; stride++) \
+			ref_each_isa(test);             \
 	}
 EACH_ISA(channels)
 EACH_ISA(geometry)
 EACH_ISA(blocks)
 EACH_ISA(tails)
 EACH_ISA(batch_of_one)
+EACH_ISA(parts)
 EACH_ISA(workspace_grows)
 EACH_ISA(nan_stays_in_its_image)
 
 static void test_choice(void **state)
 {
-	struct conv_shape cs = shape_of(14, 14, 64, 64, 1);
+	struct conv_shape cs;
 
 	(void)state;
+	stride = 1;
+	cs = shape_of(14, 14, 64, 64, 1);
 	assert_int_equal(conv_faster(&cs), CONV_WINOGRAD);
-	cs.stride = 2;
+	cs.stride = 3;
 	assert_false(conv_winograd_fits(&cs));
 	assert_int_equal(conv_faster(&cs), CONV_DIRECT);
 	cs = shape_of(14, 14, 8, 64, 1);
@@ -303,6 +355,14 @@ static void test_choice(void **state)
 	cs = shape_of(14, 14, 64, 64, 1);
 	cs.r = 1;
 	assert_false(conv_winograd_fits(&cs));
+	stride = 2;
+	cs = shape_of(14, 14, 32, 32, 1);
+	assert_true(conv_winograd_fits(&cs));
+	assert_int_equal(conv_faster(&cs), CONV_WINOGRAD);
+	cs = shape_of(14, 14, 16, 32, 1);
+	assert_int_equal(conv_faster(&cs), CONV_DIRECT);
+	cs = shape_of(4, 4, 256, 512, 1);
+	assert_int_equal(conv_faster(&cs), CONV_DIRECT);
 }
 
 int main(void)
@@ -311,7 +371,8 @@ int main(void)
 		cmocka_unit_test(test_channels),        cmocka_unit_test(test_geometry),
 		cmocka_unit_test(test_blocks),          cmocka_unit_test(test_tails),
 		cmocka_unit_test(test_batch_of_one),    cmocka_unit_test(test_nan_stays_in_its_image),
-		cmocka_unit_test(test_workspace_grows), cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_workspace_grows), cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_choice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
