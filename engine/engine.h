@@ -269,14 +269,15 @@ struct trial_spec {
 	uint64_t seed;                                /* new tensors' start values, order of samples, dropout */
 	int threads; /* most that will ever work on it at once (trial_set_team()): memory, never bits; 0: 1 */
 	struct features *features; /* NULL: frozen layers are run in every epoch */
-	bool features_last;        /* no trial that begins later will read the same ones: they go with their last reader */
+	bool features_last; /* no trial that begins later will read the same ones: they go with their last reader */
 };
 
 /*
- * What frozen first layers make of every image, computed once for all trials of one model and start weights (or none) that
- * have this in their spec, where it is the same in every epoch: with freeze_bn (or no BatchNorm) and no augmentation, and
- * no linear layer that OpenBLAS computes among them. Sets are made when first needed and held in memory, up to `limit` bytes in all, until a
- * trial with features_last has read them (or room is needed); beyond that the layers are run as ever. Same bits either way. Any number of threads; must outlive its trials.
+ * What frozen first layers make of every image, computed once for all trials of one model and start weights (or none)
+ * that have this in their spec, where it is the same in every epoch: with freeze_bn (or no BatchNorm) and no
+ * augmentation, and no linear layer that OpenBLAS computes among them. Sets are made when first needed and held in
+ * memory, up to `limit` bytes in all, until a trial with features_last has read them (or room is needed); beyond that the
+ * layers are run as ever. Same bits either way. Any number of threads; must outlive its trials.
  */
 struct features;
 int features_new(struct features **f, size_t limit, struct err *e);
