@@ -32,9 +32,8 @@ enum { EVEN = TILE + 1, ODD = PATCH - 1 /* its weight */, WIDE = EVEN + TILE, PR
 #define B2 (B1 * B1)
 #define A3 (A2 * A1)
 #define B3 (B2 * B1)
-#define NA   \
-	(1 / \
-	 (2 * A1 * (A2 - B2))) /* 1 / product of the distances to the other points; -A's and -B's: B^T has the sign */
+/* 1 / product of the distances to the other points; the sign of -A's and -B's is B^T's */
+#define NA (1 / (2 * A1 * (A2 - B2)))
 #define NB (1 / (2 * B1 * (B2 - A2)))
 
 /* B^T d; for 3 outputs times (point + B), which is what the weights' transform divides by too much */
