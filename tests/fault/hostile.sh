@@ -49,11 +49,11 @@ if (untouched control) 2>/dev/null; then
 fi
 
 # A run's name is of a small alphabet; `..` in data paths only reads.
-for name in ../../x /etc/x 'a b' '$(touch pwned)' '`touch pwned`' "x'; touch pwned; '"; do
+for name in ../../pwned.$$ /etc/x 'a b' '$(touch pwned)' '`touch pwned`' "x'; touch pwned; '"; do
 	{ printf 'name: "%s"\n' "$name"; cat "$tmp/grid.yaml"; } >"$tmp/named.yaml"
 	(cd "$tmp" && status 78 "$GAPSWEEP" run -q --no-report named.yaml) || fail "the name $name was taken"
 done
-[ ! -e "$tmp/pwned" ] && [ ! -e "$tmp/../x" ] || fail "a name was run"
+[ ! -e "$tmp/pwned" ] && [ ! -e "$tmp/../pwned.$$" ] || fail "a name was run"
 
 # Group names and a description that gnuplot, HTML or a shell would act on: text, everywhere.
 evil='"; system("touch pwned"); `touch pwned` %s <script>alert(1)</script>'
