@@ -206,18 +206,6 @@ static struct rows rows_of(const struct kind *kd, int tiles, int group)
 	return r;
 }
 
-/* As in kern_winograd.c; measured with them: blocks of 14 and chunks of half or twice as many floats are within 3 % of it,
- * but for backward-data of 256-512 at 14x14, which is 7 % faster with twice as many. */
-enum { BLOCK_TILES = 28, MOST_TILES = BLOCK_TILES + BLOCK_TILES / 2 };
-enum { CHUNK_FLOATS = 1200 << 10 /* of U */, KEPT_FLOATS = 2560 << 10 /* of V */ };
-
-static int block_tiles(const struct job *j)
-{
-	int most = most_tiles(j);
-
-	return most <= MOST_TILES ? most : BLOCK_TILES;
-}
-
 struct blocks {
 	int tiles, group;
 	int chunk;  /* outputs whose U is at hand, a multiple of PANEL */
@@ -380,77 +368,18 @@ static void transform(float *v, const struct layout *l, const struct rows *r, co
 		BY_KIND(kd, transform_patches, v, l, r, map, kd, t0, tiles, c0, count, GRADIENT_FOR_WEIGHTS);
 }
 
-/* ---- memory asked for ahead ---- */
-
-/* What the next patches will read, brought into the level-2 cache a few lines at a time while products are computed, which
- * need no memory: `count` channels of the pixels that are new in tiles tile .. end - 1. */
-struct ahead {
-	const struct kind *kd;
-	struct map map;
-	int first, count;               /* channels */
-	int tile, end;                  /* the one at hand ... */
-	int top, left;                  /* ... its first new pixel ... */
-	int row, col;                   /* ... and, from there, the pixel at hand */
-	const float *image, *at, *stop; /* lines of it that are still to come */
-	int lines;                      /* a call */
-};
-
-enum { LINE = 16 /* floats */ };
-
-/* For up to `tiles` tiles from `from` on, by so many calls of ahead_go(). */
-static struct ahead ahead_of(const struct kind *kd, const struct map *map, enum patch what, int first, int count,
-			     int from, int tiles, int calls)
+/* `count` channels from `first` on of what patches of a map read. */
+static struct ahead ahead_map(const struct kind *kd, const struct map *map, enum patch what, int first, int count)
 {
-	struct ahead a = {.kd = kd, .map = *map, .first = first, .count = count, .tile = from - 1};
-	int lines;
-
-	if (what != GRADIENT_FOR_WEIGHTS)
-		a.map.top++;              /* the first line belongs to the tile before as well */
-	a.row = kd->rows * map->step - 1; /* at the last pixel */
-	a.col = kd->cols * map->step - 1;
-	a.end = min_int(from + tiles, kd->tiles);
-	lines = (a.end - from) * kd->rows * kd->cols * map->step * map->step * ((count + LINE - 1) / LINE);
-	a.lines = lines > 0 ? (lines + calls - 1) / calls : 0;
-	return a;
-}
-
-static bool ahead_next_tile(struct ahead *a)
-{
-	struct place pl;
-
-	if (++a->tile >= a->end)
-		return false;
-	pl = place_of(a->kd, a->tile);
-	a->top = a->map.top + a->map.step * pl.row;
-	a->left = a->map.top + a->map.step * pl.col;
-	a->image = a->map.x + (ptrdiff_t)pl.image * a->map.h * a->map.w * a->map.c + a->first;
-	a->row = 0;
-	return true;
-}
-
-/* To the next pixel that lies in the map; false at the end. */
-static bool ahead_next(struct ahead *a)
-{
-	int row, col;
-
-	do {
-		if (++a->col >= a->kd->cols * a->map.step) {
-			a->col = 0;
-			if (++a->row >= a->kd->rows * a->map.step && !ahead_next_tile(a))
-				return false;
-		}
-		row = a->top + a->row;
-		col = a->left + a->col;
-	} while (row < 0 || row >= a->map.h || col < 0 || col >= a->map.w);
-	a->at = a->image + ((ptrdiff_t)row * a->map.w + col) * a->map.c;
-	a->stop = a->at + a->count;
-	return true;
-}
-
-static void ahead_go(struct ahead *a)
-{
-	for (int i = 0; i < a->lines && (a->at < a->stop || ahead_next(a)); i++, a->at += LINE)
-		__builtin_prefetch(a->at, 0, 2);
+	return (struct ahead){.kd = kd,
+			      .map = map->x + first,
+			      .h = map->h,
+			      .w = map->w,
+			      .c = map->c,
+			      .count = count,
+			      /* the first line of others belongs to the tile before as well */
+			      .border = map->top + (what != GRADIENT_FOR_WEIGHTS),
+			      .step = map->step};
 }
 
 /* ---- forward and backward-data ---- */
@@ -573,7 +502,7 @@ static void run(float *y, const float *x, const float *w, const struct job *j, b
 
 				if (k0 == j->from || !b.keeps)
 					transform(v, &l, &rows, &map, &kd, t, tiles, 0, j->c, what);
-				next = ahead_of(&kd, &map, what, 0, j->c, t + b.tiles, b.tiles,
+				next = ahead_of(ahead_map(&kd, &map, what, 0, j->c), t + b.tiles, b.tiles,
 						rows.all / ROWS * ((kn + PANEL - 1) / PANEL));
 				for (int k = 0; k < kn; k += PANEL) {
 					int n = min_int(kn - k, PANEL);
@@ -656,9 +585,10 @@ static void backward_weights(float *dw, const float *dy, const float *x, const s
 
 				if (k0 == j.from || !b.keeps)
 					transform(v, &lv, &rows, &in, &kd, t, tiles, 0, j.c, INPUT);
-				ahead_in = ahead_of(&kd, &in, INPUT, 0, j.c, t + b.tiles, b.tiles, calls);
-				ahead_out = ahead_of(&kd, &gradient, GRADIENT_FOR_WEIGHTS, k0, kn, t + b.tiles, b.tiles,
-						     calls);
+				ahead_in = ahead_of(ahead_map(&kd, &in, INPUT, 0, j.c), t + b.tiles, b.tiles, calls);
+				ahead_out = ahead_of(ahead_map(&kd, &gradient, GRADIENT_FOR_WEIGHTS, k0, kn),
+						     t + b.tiles, b.tiles, calls);
+				;
 				for (int k = 0; k < kn; k += PANEL) {
 					int some = min_int(kn - k, PANEL);
 

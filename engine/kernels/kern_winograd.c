@@ -134,22 +134,6 @@ static bool has_point(const struct kind *kd, int point)
 	return point / PATCH < kd->rows + 2 && point % PATCH < kd->cols + 2;
 }
 
-/*
- * Measured (512 channels at 7x7, 256 at 14x14; another program on the other core): larger blocks and chunks are up to
- * twice as slow as soon as the level-3 cache is shared, and never more than 5 % faster.
- */
-enum { BLOCK_TILES = 28, CHUNK_FLOATS = 1200 << 10 /* of U */, KEPT_FLOATS = 2560 << 10 /* of V */ };
-
-/* No second block of a few tiles follows, that would read all of U for them: then all are one. */
-enum { MOST_TILES = BLOCK_TILES + BLOCK_TILES / 2 };
-
-static int block_tiles(const struct job *j)
-{
-	int most = most_tiles(j);
-
-	return most <= MOST_TILES ? most : BLOCK_TILES;
-}
-
 static int points_of(const struct kind *kd)
 {
 	return (kd->rows + 2) * (kd->cols + 2);
@@ -282,6 +266,18 @@ static void transform_input(float *v, ptrdiff_t plane, ptrdiff_t step, const flo
 	BY_KIND(kd, transform_patches, v, plane, step, x, j, kd, t0, tiles, grouped, zero);
 }
 
+static struct ahead ahead_input(const struct kind *kd, const float *x, const struct job *j)
+{
+	return (struct ahead){.kd = kd,
+			      .map = x,
+			      .h = j->h,
+			      .w = j->w,
+			      .c = j->c,
+			      .count = j->c,
+			      .border = 2 - j->pad, /* the first two lines belong to the tile before as well */
+			      .step = 1};
+}
+
 /* ---- output transform ---- */
 
 /* y = A^T m A of a tile of rows x cols, of which `down` x `across` lie in the map; n channels from k on */
@@ -339,84 +335,6 @@ static void transform_outputs(float *y, const float *m, const struct blocks *bl,
 			      const struct kind *kd, const struct tail *tl, int t0, int tiles, int k0, int kn)
 {
 	BY_KIND(kd, transform_products, y, m, bl, j, kd, tl, t0, tiles, k0, kn);
-}
-
-/* ---- memory asked for ahead ---- */
-
-/*
- * What the next transform will read, brought into the level-2 cache a few lines at a time while products are computed,
- * which need no memory: `count` channels of the pixels that are new in tiles tile .. end - 1.
- */
-struct ahead {
-	const struct kind *kd;
-	const float *map; /* [][h][w][c], from the first channel on */
-	int h, w, c, count;
-	int border;             /* from a tile's outputs to its new pixels */
-	int tile, end;          /* the one at hand ... */
-	struct place place;     /* ... its first new pixel ... */
-	int row, col;           /* ... and, from there, the pixel at hand */
-	const float *at, *stop; /* lines of it that are still to come */
-	int lines;              /* a call */
-};
-
-enum { LINE = 16 /* floats */ };
-
-/* For up to `tiles` tiles from `from` on, by so many calls of ahead_go(). */
-static struct ahead ahead_of(const struct kind *kd, const float *map, int h, int w, int c, int count, int border,
-			     int from, int tiles, int calls)
-{
-	struct ahead a = {.kd = kd, .map = map, .h = h, .w = w, .c = c, .count = count, .border = border};
-	int lines;
-
-	a.tile = from - 1; /* at its last pixel */
-	a.row = kd->rows - 1;
-	a.col = kd->cols - 1;
-	a.end = min_int(from + tiles, kd->tiles);
-	lines = (a.end - from) * kd->rows * kd->cols * ((count + LINE - 1) / LINE);
-	a.lines = lines > 0 ? (lines + calls - 1) / calls : 0;
-	return a;
-}
-
-static bool ahead_next_tile(struct ahead *a)
-{
-	if (++a->tile >= a->end)
-		return false;
-	a->place = place_of(a->kd, a->tile);
-	a->place.row += a->border;
-	a->place.col += a->border;
-	a->row = 0;
-	return true;
-}
-
-/* To the next pixel that lies in the map; false at the end. */
-static bool ahead_next(struct ahead *a)
-{
-	int row, col;
-
-	do {
-		if (++a->col == a->kd->cols) {
-			a->col = 0;
-			if (++a->row == a->kd->rows && !ahead_next_tile(a))
-				return false;
-		}
-		row = a->place.row + a->row;
-		col = a->place.col + a->col;
-	} while (row >= a->h || col >= a->w);
-	a->at = a->map + (((ptrdiff_t)a->place.image * a->h + row) * a->w + col) * a->c;
-	a->stop = a->at + a->count;
-	return true;
-}
-
-static void ahead_go(struct ahead *a)
-{
-	for (int i = 0; i < a->lines; i++) {
-		if (a->at >= a->stop && !ahead_next(a)) {
-			a->lines = 0;
-			return;
-		}
-		__builtin_prefetch(a->at, 0, 2);
-		a->at += LINE;
-	}
 }
 
 /* ---- forward and backward-data ---- */
@@ -484,8 +402,7 @@ static void run(float *y, const float *x, const float *w, const struct job *j, b
 				if (k0 == j->from || !b.v.keeps)
 					transform_input(v, b.v.plane, ROWS * VL, x, j, &kd, t, tiles, true, r.zero);
 				calls = points_of(&kd) * (round_up(kn, PANEL) / PANEL) * (round_up(tiles, ROWS) / ROWS);
-				next = ahead_of(&kd, x, j->h, j->w, j->c, j->c, 2 - j->pad, t + b.tiles, b.tiles,
-						calls);
+				next = ahead_of(ahead_input(&kd, x, j), t + b.tiles, b.tiles, calls);
 				multiply(r.m, v, r.u, &b, &kd, j->c, tiles, kn, &next);
 				transform_outputs(y, r.m, &b, j, &kd, tl, t, tiles, k0, kn);
 				v += b.v.keeps ? points_of(&kd) * b.v.plane : 0;
@@ -608,6 +525,13 @@ static void transform_gradient(float *w, const struct sum_blocks *bl, const floa
 	BY_KIND(kd, transform_tiles, w, bl, dy, j, kd, t0, tiles, k0, kn, zero);
 }
 
+/* kn channels of dy from k0 on */
+static struct ahead ahead_gradient(const struct kind *kd, const float *dy, const struct job *j, int k0, int kn)
+{
+	return (struct ahead){
+		.kd = kd, .map = dy + k0, .h = j->p, .w = j->q, .c = j->k, .count = kn, .border = 0, .step = 1};
+}
+
 /* du [plane][panel][c][PANEL] (+)= V^T W of one block of tiles */
 static void sum_products(float *du, const float *v, const float *w, const struct sum_blocks *bl, const struct kind *kd,
 			 int c, int tiles, int kn, bool add, struct ahead *next_x, struct ahead *next_dy)
@@ -661,8 +585,8 @@ static void backward_weights(float *dw, const float *dy, const float *x, const s
 				transform_gradient(r.m, &b, dy, &j, &kd, t, tiles, k0, kn, r.zero);
 				calls = points_of(&kd) * (round_up(kn, PANEL) / PANEL) *
 					((j.c + SUM_ROWS - 1) / SUM_ROWS);
-				next_x = ahead_of(&kd, x, j.h, j.w, j.c, j.c, 2 - j.pad, t + b.tiles, b.tiles, calls);
-				next_dy = ahead_of(&kd, dy + k0, j.p, j.q, j.k, kn, 0, t + b.tiles, b.tiles, calls);
+				next_x = ahead_of(ahead_input(&kd, x, &j), t + b.tiles, b.tiles, calls);
+				next_dy = ahead_of(ahead_gradient(&kd, dy, &j, k0, kn), t + b.tiles, b.tiles, calls);
 				sum_products(r.u, v, r.m, &b, &kd, j.c, tiles, kn, i + t > 0, &next_x, &next_dy);
 				v += b.v.keeps ? points_of(&kd) * b.v.plane : 0;
 			}

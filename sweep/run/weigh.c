@@ -17,7 +17,7 @@ struct weight {
 	bool baseline;
 	size_t bytes;
 	double macs;
-	uint64_t features; /* which set its members may read; 0: none */
+	uint64_t features; /* that its members may read */
 	int place;         /* in launch order */
 };
 
@@ -40,6 +40,7 @@ static const struct forecast *forecast(struct forecast *cell, const struct plan 
 	return f;
 }
 
+/* Which set of features a trial may read; 0: none. */
 static uint64_t features_read(const struct plan *p, int trial)
 {
 	struct trial_spec spec;

@@ -1,6 +1,6 @@
 /*
- * test_winograd.c - Winograd's convolutions of stride 1 and 2: each pass against plain loops in double, over odd shapes and every
- * instruction set
+ * test_winograd.c - Winograd's convolutions of stride 1 and 2: each pass against plain loops in double, over odd shapes and
+ * every instruction set
  *
  * Yardstick: relative error in the 2-norm, with sums of up to 80 terms a transform's own: 1.5e-6 (the points of the paper
  * would have 2.5e-6), growing with the root of longer sums. A single element may be off by 6e-6 of the largest.
@@ -182,7 +182,8 @@ static void geometry(void)
 				check_all(maps[m][0], maps[m][1], 32, 33, pad, 1 + 2 * (pad & 1));
 }
 
-/* More tiles than a block has, more outputs than a chunk (which has 1200 << 10 floats: 36 x 400 x 85), with V of all tiles kept and not. */
+/* More tiles than a block has, more outputs than a chunk (which has 1200 << 10 floats: 36 x 400 x 85), with V of all tiles
+ * kept and not. */
 static void blocks(void)
 {
 	check_all(17, 20, 32, 48, 1, 3);
