@@ -59,17 +59,19 @@ static int make_directory(const char *path, bool follow, bool *made, struct err 
 	return S_ISDIR(s.st_mode) ? 0 : err_set(e, ERR_CANTCREAT, "%s: exists and is not a directory", path);
 }
 
-/* One that is made stays made: its name is synced. */
+/* One that is made stays made: its name is synced, whoever made it; what is not ours may refuse that. */
 static int make_lasting(const char *path, struct err *e)
 {
 	char copy[4096];
+	struct err refused;
 	bool made;
 	int rc = make_directory(path, true, &made, e);
 
-	if (rc || !made)
+	if (rc)
 		return rc;
 	snprintf(copy, sizeof(copy), "%s", path);
-	return sync_directory(dirname(copy), e);
+	rc = sync_directory(dirname(copy), made ? e : &refused);
+	return made ? rc : 0;
 }
 
 static int make_parents(const char *dir, struct err *e)
@@ -523,17 +525,17 @@ static int open_rows(struct trial_log *log, const struct study *s, int keep, str
 	return extent ? 0 : write_header(log, s, e);
 }
 
+/* Its name is synced whoever made it: that process may have been killed before it could. */
 static int make_trial_directory(const struct store *st, const char *key, struct err *e)
 {
 	char path[4096];
-	bool made = false;
+	bool made;
 	int rc = trial_path(st, path, key, NULL, e);
 
 	if (!rc)
 		rc = make_directory(path, false, &made, e);
-	if (rc || !made)
-		return rc;
-	rc = store_path(st, path, sizeof(path), "trials", e);
+	if (!rc)
+		rc = store_path(st, path, sizeof(path), "trials", e);
 	return rc ? rc : sync_directory(path, e);
 }
 
