@@ -36,7 +36,7 @@ static void name_of(char out[64], const char *path)
 	const char *slash = strrchr(path, '/');
 	size_t n;
 
-	snprintf(out, 64, "%.63s", slash ? slash + 1 : path);
+	snprintf(out, 64, "%.63s", slash && slash[1] ? slash + 1 : path); /* the root is "/" */
 	n = strlen(out);
 	if (n > 4 && !strcmp(out + n - 4, ".tmp")) {
 		out[n - 4] = 0;
