@@ -347,7 +347,9 @@ int net_build(struct net *net, const struct model_spec *m, int c, int h, int w, 
 {
 	struct builder b = {.net = net, .e = e, .conv_init = INIT_UNIFORM_FAN_IN};
 
-	*net = (struct net){.classes = classes, .dropout = dropout_p};
+	memset(net, 0, offsetof(struct net, node));
+	net->classes = classes;
+	net->dropout = dropout_p;
 	if (m->in_channels && m->in_channels != c)
 		return err_set(e, ERR_DATA, "model: in_channels is %d, but the images have %d", m->in_channels, c);
 	add_node(&b,
@@ -388,6 +390,13 @@ int net_build(struct net *net, const struct model_spec *m, int c, int h, int w, 
 		break;
 	}
 	return b.rc;
+}
+
+void net_copy(struct net *to, const struct net *from)
+{
+	memcpy(to, from, offsetof(struct net, node));
+	memcpy(to->node, from->node, (size_t)from->n_nodes * sizeof(*to->node));
+	memcpy(to->param, from->param, (size_t)from->n_params * sizeof(*to->param));
 }
 
 void net_choose_conv(struct net *net, enum conv_choice choice)

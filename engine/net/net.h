@@ -81,11 +81,10 @@ struct net_times {
 	double node[NET_MAX_NODES][2];
 };
 
+/* Most nets fill little of their 300 kB: what is behind the last node and tensor is neither cleared nor copied. */
 struct net {
 	int batch, eval_batch; /* most images a call */
 	int n_nodes, n_params;
-	struct node node[NET_MAX_NODES];
-	struct param param[NET_MAX_TENSORS];
 	int classes;
 	int first, end;    /* nodes first .. end-1 are its own to run, see net_place() */
 	struct net *trunk; /* runs the nodes below `first`; NULL: there are none */
@@ -98,6 +97,8 @@ struct net {
 	float *w, *g;
 	struct crew crew;        /* who runs it: the team is lent (net_set_team()) */
 	struct net_times *times; /* NULL: no profile */
+	struct node node[NET_MAX_NODES];
+	struct param param[NET_MAX_TENSORS];
 };
 
 /* What dropout needs to know of a batch, so that a sample's mask does not depend on its neighbours. */
@@ -113,6 +114,8 @@ struct batch_id {
  * does not fit (a map that would vanish, in_channels that disagree). */
 int net_build(struct net *net, const struct model_spec *model, int c, int h, int w, int classes, float dropout,
 	      struct err *e);
+/* Makes *to what *from is; what is placed has two owners then. */
+void net_copy(struct net *to, const struct net *from);
 /* Decides how each convolution is computed; before it, all are direct. */
 void net_choose_conv(struct net *net, enum conv_choice choice);
 /* Marks what is trained: tensors of groups with trained[g]. Decides needs_grad and the end of the backward pass. */

@@ -455,7 +455,7 @@ static uint64_t share_hash(const struct trial *t)
 
 uint64_t trial_share_key(const struct trial_spec *spec, struct err *e)
 {
-	struct trial *t = calloc(1, sizeof(*t));
+	struct trial *t = malloc(sizeof(*t));
 	uint64_t hash = 0;
 
 	if (!t) {
@@ -472,7 +472,7 @@ uint64_t trial_share_key(const struct trial_spec *spec, struct err *e)
 int trial_macs(const struct trial_spec *spec, int first, int end, double *all, double *frozen, uint64_t *features,
 	       struct err *e)
 {
-	struct trial *t = calloc(1, sizeof(*t));
+	struct trial *t = malloc(sizeof(*t));
 	int rc = t ? trial_prepare(t, spec, e) : err_set(e, ERR_NOMEM, "out of memory");
 
 	*all = *frozen = 0;

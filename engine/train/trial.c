@@ -45,7 +45,9 @@ int trial_prepare(struct trial *t, const struct trial_spec *s, struct err *e)
 	int classes = s->model->classes ? s->model->classes : train->classes;
 	int rc;
 
-	*t = (struct trial){.spec = *s, .model = *s->model};
+	memset(t, 0, offsetof(struct trial, net));
+	t->spec = *s;
+	t->model = *s->model;
 	t->spec.model = &t->model;
 	hyper_resolve(&t->spec.hyper);
 	rc = hyper_check(&t->spec.hyper, e);
@@ -166,7 +168,7 @@ static int place(struct trial *t, struct err *e)
 /* with: a trial whose trunk is to be this one's too; NULL: it gets its own. */
 static int make(struct trial **out, const struct trial_spec *spec, struct trial *with, struct err *e)
 {
-	struct trial *t = calloc(1, sizeof(*t));
+	struct trial *t = malloc(sizeof(*t));
 	int rc;
 
 	*out = NULL;
@@ -217,7 +219,7 @@ void trial_free(struct trial *t)
 /* A trial without its memory: *a tells how much it would be. To be freed; NULL and e filled in on a bad spec. */
 static struct trial *measured(const struct trial_spec *spec, struct arena *a, struct err *e)
 {
-	struct trial *t = calloc(1, sizeof(*t));
+	struct trial *t = malloc(sizeof(*t));
 
 	if (!t) {
 		err_set(e, ERR_NOMEM, "out of memory");
@@ -263,7 +265,7 @@ size_t trial_checkpoint_bytes(const struct trial_spec *spec, struct err *e)
 
 size_t trial_features_bytes(const struct trial_spec *spec)
 {
-	struct trial *t = calloc(1, sizeof(*t));
+	struct trial *t = malloc(sizeof(*t));
 	struct err ignored;
 	size_t bytes = t && !trial_prepare(t, spec, &ignored) ? trunk_features_bytes(t) : 0;
 

@@ -26,7 +26,6 @@ struct position {
 struct trial {
 	struct trial_spec spec;
 	struct model_spec model;
-	struct net net;
 	struct optim optim;
 	struct position position;
 	double lr[ENGINE_MAX_GROUPS];    /* each group's own, before schedules; 0: never trained */
@@ -39,9 +38,10 @@ struct trial {
 	float *left;      /* the trunk's running statistics as they were when it diverged */
 	uint8_t *correct; /* one bit a validation sample */
 	void *block;
+	struct net net; /* last: most of it is never touched */
 };
 
-/* The net and the optimizer as far as they need no memory (trial.c). */
+/* The net and the optimizer as far as they need no memory (trial.c). *t may hold anything before. */
 int trial_prepare(struct trial *t, const struct trial_spec *s, struct err *e);
 
 /* The groups that are trained in that step of the run, and their rates (step.c). */

@@ -17,7 +17,7 @@ static void copy_net(struct net *net, const struct trial *t)
 {
 	static const bool nothing[ENGINE_MAX_GROUPS];
 
-	*net = t->net;
+	net_copy(net, &t->net);
 	net_set_trained(net, nothing);
 	net->freeze_bn = t->spec.hyper.freeze_bn;
 }
@@ -39,8 +39,12 @@ static void set_up(struct trunk *k, const struct trial *t, bool filled)
 {
 	const struct trial_spec *s = &t->spec;
 
-	*k = (struct trunk){
-		.users = 1, .train = s->train, .val = s->val, .seed = s->seed, .shuffle = s->hyper.shuffle != 0};
+	memset(k, 0, offsetof(struct trunk, net));
+	k->users = 1;
+	k->train = s->train;
+	k->val = s->val;
+	k->seed = s->seed;
+	k->shuffle = s->hyper.shuffle != 0;
 	copy_net(&k->net, t);
 	k->net.filled = filled;
 	k->net.batch = trial_batch(t);

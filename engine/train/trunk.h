@@ -15,7 +15,6 @@ struct trial;
 
 struct trunk {
 	int users;
-	struct net net; /* nodes 0 .. net.end-1 */
 	const struct dataset *train, *val;
 	uint64_t seed;
 	bool shuffle;
@@ -28,6 +27,7 @@ struct trunk {
 	bool made_set;                         /* by this trunk, and no epoch has told of it yet */
 	uint64_t tensor_hash[NET_MAX_TENSORS]; /* of those that never change; 0: not asked for yet */
 	void *block;
+	struct net net; /* nodes 0 .. net.end-1; last: most of it is never touched */
 };
 
 /* For a prepared trial (trial_prepare()). A second user counts itself in users. */
