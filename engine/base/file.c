@@ -169,7 +169,7 @@ static int write_temp(char temp[PATH_MAX], const char *path, const struct iovec 
 	return rc;
 }
 
-int file_replace_pieces(const char *path, const struct iovec *piece, int n, struct err *e)
+static int replace(const char *path, const struct iovec *piece, int n, struct err *e)
 {
 	char temp[PATH_MAX];
 	int rc = write_temp(temp, path, piece, n, e);
@@ -179,14 +179,25 @@ int file_replace_pieces(const char *path, const struct iovec *piece, int n, stru
 	if (io->rename(temp, path)) {
 		rc = cannot_create(e, path);
 		io->unlink(temp);
-		return rc;
 	}
-	return sync_directory_of(path, e);
+	return rc;
+}
+
+int file_replace_pieces(const char *path, const struct iovec *piece, int n, struct err *e)
+{
+	int rc = replace(path, piece, n, e);
+
+	return rc ? rc : sync_directory_of(path, e);
 }
 
 int file_replace(const char *path, const void *bytes, size_t n, struct err *e)
 {
 	return file_replace_pieces(path, &(struct iovec){(void *)(uintptr_t)bytes, n}, 1, e);
+}
+
+int file_replace_unsynced(const char *path, const void *bytes, size_t n, struct err *e)
+{
+	return replace(path, &(struct iovec){(void *)(uintptr_t)bytes, n}, 1, e);
 }
 
 /* ---- piece by piece ---------------------------------------------------------------------------------------- */

@@ -23,6 +23,8 @@ int file_read_maybe(char **bytes, size_t *n, const char *path, size_t cap, struc
 int file_replace_pieces(const char *path, const struct iovec *piece, int n, struct err *e);
 /* The same for one piece. */
 int file_replace(const char *path, const void *bytes, size_t n, struct err *e);
+/* The same but for the directory's fsync, which must follow: a file_publish() beside it does it before anybody sees its own. */
+int file_replace_unsynced(const char *path, const void *bytes, size_t n, struct err *e);
 
 /* The same, but only if path does not exist yet (link(2)): *won says whether ours stands there now. On failure, even of
  * the last step, it does not. The moment that path is seen its bytes are there to stay: a power cut right then leaves

@@ -672,6 +672,16 @@ static int order_launch(struct runner *r, int *order, int *n)
 	return alone;
 }
 
+/* The directories of all that is to begin, to stay: one sync for all of them costs less than one for each. */
+static int make_directories(const struct runner *r, const int *order, int n)
+{
+	int rc = 0;
+
+	for (int i = 0; i < n && !rc; i++)
+		rc = store_trial_make(r->store, r->plan->trial[order[i]].key, r->e);
+	return rc ? rc : store_trials_made(r->store, r->e);
+}
+
 static void run_jobs(struct runner *r, int n, int workers)
 {
 	int ran = sched_run(&(struct sched){.n = n,
@@ -713,7 +723,7 @@ int runner_run(const struct plan *p, const struct store *st, const struct runner
 	struct runner r = {.plan = p, .store = st, .listener = l, .result = result, .o = o, .stop = stop, .e = e};
 	int workers = o->workers < 1 ? 1 : o->workers;
 	int *order = calloc((size_t)p->n_todo + 1, sizeof(*order));
-	int n;
+	int n = 0;
 
 	*result = (struct runner_result){0};
 	r.threads = o->threads > workers ? o->threads : workers;
@@ -732,6 +742,8 @@ int runner_run(const struct plan *p, const struct store *st, const struct runner
 	}
 	if (!r.rc && o->most_together > 1)
 		r.rc = stages_new(&r.stages, &r.share, p, o->kept, e);
+	if (!r.rc)
+		r.rc = make_directories(&r, order, n);
 	if (!r.rc)
 		launch(&r, workers);
 	if (!r.rc && atomic_load(&r.no_memory))

@@ -174,7 +174,8 @@ static int write_pid(int fd, long pid)
 	return io->ftruncate(fd, 0) || io_write_all(fd, text, (size_t)n);
 }
 
-/* flock, not the file's existence, is the lock: it goes with the process that held it. */
+/* flock, not the file's existence, is the lock: it goes with the process that held it. Its name marks the directory as ours
+ * (refuse_foreign()), and is there to stay before any other. */
 static int take_lock(struct store *st, struct err *e)
 {
 	char path[4096];
@@ -189,6 +190,8 @@ static int take_lock(struct store *st, struct err *e)
 		rc = errno == EWOULDBLOCK ? held_by(st->lock_fd, st->dir, e) : cannot_create(e, path);
 	else if (write_pid(st->lock_fd, getpid()))
 		rc = io_failed(e, path);
+	else
+		rc = sync_directory(st->dir, e);
 	if (rc) {
 		io->close(st->lock_fd);
 		st->lock_fd = -1;
@@ -415,7 +418,7 @@ static int clear_result(const struct store *st, const char *key, struct err *e)
 	struct trial_end end;
 	int rc = store_trial_state(st, key, &end, e);
 
-	if (rc && rc != ERR_DATA)
+	if (end.state == STATE_WAITING || (rc && rc != ERR_DATA))
 		return rc;
 	if (end.state == STATE_COMPLETE || end.state == STATE_DIVERGED || end.state == STATE_PRUNED)
 		return err_set(e, ERR_CANTCREAT, "%s/trials/%s: has ended already", st->dir, key);
@@ -525,17 +528,20 @@ static int open_rows(struct trial_log *log, const struct study *s, int keep, str
 	return extent ? 0 : write_header(log, s, e);
 }
 
-/* Its name is synced whoever made it: that process may have been killed before it could. */
-static int make_trial_directory(const struct store *st, const char *key, struct err *e)
+int store_trial_make(const struct store *st, const char *key, struct err *e)
 {
 	char path[4096];
 	bool made;
 	int rc = trial_path(st, path, key, NULL, e);
 
-	if (!rc)
-		rc = make_directory(path, false, &made, e);
-	if (!rc)
-		rc = store_path(st, path, sizeof(path), "trials", e);
+	return rc ? rc : make_directory(path, false, &made, e);
+}
+
+int store_trials_made(const struct store *st, struct err *e)
+{
+	char path[4096];
+	int rc = store_path(st, path, sizeof(path), "trials", e);
+
 	return rc ? rc : sync_directory(path, e);
 }
 
@@ -546,9 +552,7 @@ int store_trial_begin(struct trial_log *log, const struct store *st, const struc
 
 	*log = (struct trial_log){.store = st, .fd = -1, .n_groups = s->n_groups};
 	snprintf(log->key, sizeof(log->key), "%s", key);
-	rc = make_trial_directory(st, key, e);
-	if (!rc)
-		rc = clear_result(st, key, e);
+	rc = clear_result(st, key, e);
 	if (!rc)
 		rc = note_attempt(log, e);
 	if (!rc)
@@ -646,12 +650,13 @@ int store_trial_adopt(struct trial_log *log, const struct study *s, const char *
 	return rc;
 }
 
+/* Its name is synced with that of the result's temp file, which counts for nothing without it (trial_result_whole()). */
 static int put_bits(struct trial_log *log, const uint8_t *bits, int64_t n_bits, struct err *e)
 {
 	char path[4096];
 	int rc = trial_path(log->store, path, log->key, "correct.bits", e);
 
-	return rc || !bits ? rc : file_replace(path, bits, ((size_t)n_bits + 7) / 8, e);
+	return rc || !bits ? rc : file_replace_unsynced(path, bits, ((size_t)n_bits + 7) / 8, e);
 }
 
 int store_trial_finish(struct trial_log *log, const struct trial_end *end, const uint8_t *bits, int64_t n_bits,

@@ -78,7 +78,14 @@ struct trial_log {
 	int attempt;     /* how often this trial was begun, this time included */
 };
 /*
- * Creates the trial's directory; cuts epochs.csv back to the first keep_epochs whole rows (0, or fewer stand:
+ * A trial's directory is there, empty or as it was left, once store_trial_make() was called for it, and to stay once
+ * store_trials_made() was, which one call does for any number of them: also for those that a process made which was killed
+ * before it came to that.
+ */
+int store_trial_make(const struct store *st, const char *key, struct err *e);
+int store_trials_made(const struct store *st, struct err *e);
+/*
+ * In a directory that is there to stay: cuts epochs.csv back to the first keep_epochs whole rows (0, or fewer stand:
  * none). A checkpoint stays. Removes a result that is FAIL or damaged; a trial that has ended otherwise is refused
  * (ERR_CANTCREAT).
  */
@@ -131,7 +138,7 @@ struct trial_end {
 	double last_finite[N_METRICS]; /* its figures; not read back: epochs.csv has the row */
 };
 /*
- * Syncs epochs.csv, writes correct.bits (bits may be NULL), publishes result.json, removes the checkpoint. If a result
+ * Syncs epochs.csv, writes correct.bits (bits may be NULL where end->weights is ""), publishes result.json, removes the checkpoint. If a result
  * stands there already, it stays.
  */
 int store_trial_finish(struct trial_log *log, const struct trial_end *end, const uint8_t *bits, int64_t n_bits,

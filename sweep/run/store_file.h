@@ -27,7 +27,8 @@ uint64_t checkpoint_hash(const struct checkpoint_head *head, const void *block);
 /* DIR/trials/KEY/name; name NULL: the directory. */
 int trial_path(const struct store *st, char out[4096], const char *key, const char *name, struct err *e);
 
-/* Is file `name` in the trial's directory a whole result of that trial, made with the rows that stand there? */
+/* Is file `name` in the trial's directory a whole result of that trial, made with the rows that stand there, and are the
+ * bits there that were written before it? */
 bool trial_result_whole(const struct store *st, const char *key, const char *name);
 
 #endif

@@ -170,6 +170,14 @@ int store_trial_state(const struct store *st, const char *key, struct trial_end 
 	return rc;
 }
 
+static bool has_bits(const struct store *st, const char *key)
+{
+	struct err ignored;
+	char path[4096];
+
+	return !trial_path(st, path, key, "correct.bits", &ignored) && !access(path, F_OK);
+}
+
 bool trial_result_whole(const struct store *st, const char *key, const char *name)
 {
 	struct trial_end end;
@@ -179,7 +187,7 @@ bool trial_result_whole(const struct store *st, const char *key, const char *nam
 	int rc = read_files(st, key, name, &end, &rows, &n, &ignored);
 
 	free(rows);
-	return !rc && end.state >= STATE_COMPLETE;
+	return !rc && end.state >= STATE_COMPLETE && (!*end.weights || has_bits(st, key));
 }
 
 int store_read_trial(const struct store *st, const struct study *s, const char *key, struct trial_record *r,

@@ -44,7 +44,9 @@ static int make_trial(const struct store *st, const struct study *s, int trial, 
 	int rc;
 
 	trial_key(key, s, &s->cell[trial / s->n_seeds].setting, s->seed[trial % s->n_seeds], &kc);
-	rc = store_trial_begin(&log, st, s, key, 0, e);
+	rc = store_trial_make(st, key, e);
+	if (!rc)
+		rc = store_trial_begin(&log, st, s, key, 0, e);
 	if (rc)
 		return rc;
 	for (int i = 1; !rc && i <= epochs; i++) {

@@ -455,7 +455,7 @@ static void apply(struct disk *d, const struct op *op)
 }
 
 /* What a power cut leaves of what was not synced. */
-enum loss { KEEP_ALL, DROP_DATA, CUT_TO_ONE, CUT_TO_HALF, DROP_NAMES, DROP_BOTH, N_LOSSES };
+enum loss { KEEP_ALL, DROP_DATA, CUT_TO_ONE, CUT_TO_HALF, DROP_NAMES, DROP_BOTH, DROP_ODD, DROP_EVEN, N_LOSSES };
 
 static size_t left_of(const struct content *f, enum loss loss)
 {
@@ -466,7 +466,7 @@ static size_t left_of(const struct content *f, enum loss loss)
 
 static void build_file(const char *path, const struct content *f, enum loss loss)
 {
-	bool whole = loss == KEEP_ALL || loss == DROP_NAMES;
+	bool whole = loss == KEEP_ALL || loss == DROP_NAMES || loss == DROP_ODD || loss == DROP_EVEN;
 	FILE *out = fopen(path, "w");
 
 	if (!out)
@@ -498,6 +498,37 @@ static void build_names(const struct disk *d, const struct name *list, int n, en
 			else
 				build_file(path, &d->file[list[i].file], loss);
 		}
+}
+
+/* The names where every other change since they were synced is lost: the odd ones or the even ones. */
+static int mixed_names(struct name list[MAX_FILES], const struct disk *d, int kept)
+{
+	int n = 0;
+
+	for (int i = 0; i < d->n_now; i++) {
+		int old = find(d->synced, d->n_synced, d->now[i].path);
+
+		if (i % 2 == kept || (old >= 0 && d->synced[old].file == d->now[i].file))
+			put_name(list, &n, d->now[i].path, d->now[i].file);
+		else if (old >= 0)
+			put_name(list, &n, d->synced[old].path, d->synced[old].file);
+	}
+	for (int i = 0; i < d->n_synced; i++)
+		if (i % 2 != kept && find(d->now, d->n_now, d->synced[i].path) < 0)
+			put_name(list, &n, d->synced[i].path, d->synced[i].file);
+	return n;
+}
+
+static void build_disk(const struct disk *d, enum loss loss, const char *dir)
+{
+	static struct name mixed[MAX_FILES];
+
+	if (loss == DROP_ODD || loss == DROP_EVEN)
+		build_names(d, mixed, mixed_names(mixed, d, loss == DROP_EVEN), loss, dir);
+	else if (loss == DROP_NAMES || loss == DROP_BOTH)
+		build_names(d, d->synced, d->n_synced, loss, dir);
+	else
+		build_names(d, d->now, d->n_now, loss, dir);
 }
 
 static int violations;
@@ -533,7 +564,6 @@ static bool kept(const struct disk *d, const char *dir, int trial)
  * visible at the cut is there then. */
 static void check_state(const struct disk *d, int at, enum loss loss, const bool *acked)
 {
-	bool names = loss == DROP_NAMES || loss == DROP_BOTH;
 	char top[300];
 	char dir[400];
 	struct err e;
@@ -541,7 +571,7 @@ static void check_state(const struct disk *d, int at, enum loss loss, const bool
 	snprintf(top, sizeof(top), "%s/state", root);
 	snprintf(dir, sizeof(dir), "%s/run", top);
 	mkdir(top, 0755);
-	build_names(d, names ? d->synced : d->now, names ? d->n_synced : d->n_now, loss, top);
+	build_disk(d, loss, top);
 	for (int t = 0; t < TRIALS; t++) {
 		if (acked[t] && !right(dir, t))
 			blame(at, loss, t, "acknowledged, and lost");

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sweep/run/runner.h"
@@ -366,15 +367,27 @@ static void memory_admits(void **state)
 static void a_run_directory_that_fails_stops_the_sweep(void **state)
 {
 	char path[5000];
-	FILE *f;
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/trials/%s", store.dir, plan.trial[plan.todo[0]].key);
+	assert_int_equal(mkdir(path, 0755), 0);
+	strcat(path, "/attempts"); /* where a file must stand */
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(run(1, ERR_CANTCREAT).ran, 1);
+	assert_true(atomic_load(&stop));
+}
+
+static void without_room_for_every_trial_none_begins(void **state)
+{
+	char path[5000];
+	FILE *f;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/trials/%s", store.dir, plan.trial[plan.todo[plan.n_todo - 1]].key);
 	f = fopen(path, "w"); /* where a trial's directory must stand */
 	assert_non_null(f);
 	fclose(f);
-	assert_int_equal(run(1, ERR_CANTCREAT).ran, 1);
-	assert_true(atomic_load(&stop));
+	assert_int_equal(run(1, ERR_CANTCREAT).ran, 0);
 }
 
 static int fresh_store(void **state)
@@ -428,6 +441,7 @@ int main(void)
 		cmocka_unit_test_setup(a_checkpoint_of_another_build_means_anew, fresh_store),
 		cmocka_unit_test_setup(bundles_go_on_from_different_places, fresh_store),
 		cmocka_unit_test_setup(a_run_directory_that_fails_stops_the_sweep, fresh_store),
+		cmocka_unit_test_setup(without_room_for_every_trial_none_begins, fresh_store),
 		cmocka_unit_test_setup(longest_first, fresh_store),
 		cmocka_unit_test_setup(memory_admits, fresh_store),
 	};

@@ -118,7 +118,8 @@ static void begin(struct trial_log *log, const struct store *st, int keep)
 {
 	struct err e = {0};
 
-	if (store_trial_begin(log, st, &study, KEY, keep, &e))
+	if (store_trial_make(st, KEY, &e) || store_trials_made(st, &e) ||
+	    store_trial_begin(log, st, &study, KEY, keep, &e))
 		fail_msg("%s", e.msg);
 }
 
@@ -665,13 +666,12 @@ static void stray_files_go_and_foreign_ones_stay(void **state)
 static void links_are_not_followed(void **state)
 {
 	struct store st;
-	struct trial_log log;
 	struct err e = {0};
 
 	(void)state;
 	open_store(&st);
 	assert_int_equal(symlink(root, in_dir("trials/" KEY)), 0);
-	assert_int_equal(store_trial_begin(&log, &st, &study, KEY, 0, &e), ERR_CANTCREAT);
+	assert_int_equal(store_trial_make(&st, KEY, &e), ERR_CANTCREAT);
 	store_close(&st);
 }
 
