@@ -38,7 +38,7 @@ for signal in INT TERM HUP; do
 	said "$tmp/err" "stopping after this step"
 	said "$tmp/err" "go on with: gapsweep run -j2"
 	for trial in "$tmp"/cut/trials/*; do
-		[ -f "$trial/result.json" ] && continue
+		[ -f "$trial/attempts" ] && [ ! -f "$trial/result.json" ] || continue
 		[ -s "$trial/checkpoint" ] || fail "SIG$signal left no checkpoint in $trial"
 		checkpoints=$((checkpoints + 1))
 	done
