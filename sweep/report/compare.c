@@ -541,7 +541,6 @@ int comparison_write(const char *dir, const struct comparison *c, struct err *e)
 	char path[PATH_MAX + 32];
 	char note[200] = "";
 	char *svg = NULL;
-	struct err ignored;
 	struct err other = {0};
 	size_t n;
 	int drawn;
@@ -553,9 +552,10 @@ int comparison_write(const char *dir, const struct comparison *c, struct err *e)
 		return rc;
 	drawn = chart_draw(folder, "gap_difference", "compare", REPORT_SVG | REPORT_PNG, chart_data, c, note, e);
 	snprintf(path, sizeof(path), "%s/gap_difference.svg", folder);
-	if (!drawn && !*note && file_read(&svg, &n, path, (size_t)1 << 26, &ignored))
-		svg = NULL;
-	rc = save_page(dir, "compare.csv", c, svg, note, &other);
+	if (!drawn && !*note)
+		rc = file_read_maybe(&svg, &n, path, (size_t)1 << 26, &other);
+	if (!rc)
+		rc = save_page(dir, "compare.csv", c, svg, note, &other);
 	if (!rc)
 		rc = save_page(dir, "compare.html", c, svg, note, &other);
 	free(svg);

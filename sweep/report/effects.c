@@ -165,15 +165,18 @@ static int rates_and_figures(double *u, double *v, double *y, const struct cross
 	return n;
 }
 
-static void find_trend(struct trend *t, const struct crossing *c, int metric)
+/* false: no memory. */
+static bool find_trend(struct trend *t, const struct crossing *c, int metric)
 {
 	size_t room = (size_t)c->s->results->n_trials + 1;
 	double *u = calloc(3 * room, sizeof(*u));
 
 	*t = (struct trend){0};
-	if (u)
-		*t = trend_of(u, u + room, u + 2 * room, rates_and_figures(u, u + room, u + 2 * room, c, metric));
+	if (!u)
+		return false;
+	*t = trend_of(u, u + room, u + 2 * room, rates_and_figures(u, u + room, u + 2 * room, c, metric));
 	free(u);
+	return true;
 }
 
 double effect_slope(struct interval *ci, const struct effects *f, unsigned factors)
@@ -211,8 +214,10 @@ static int one_table(struct effects *f, struct crossing *c, int metric)
 					      .n_optimizers = c->n_optimizers,
 					      .anova = anova_of(cell, levels, c->n_optimizers > 1 ? 3 : 2)};
 		free(cell);
-		if (rc == 1 && c->n_optimizers == 1)
-			find_trend(&f->trend, c, metric);
+		if (rc == 1 && !f->anova.n_effects)
+			rc = -1;
+		if (rc == 1 && c->n_optimizers == 1 && !find_trend(&f->trend, c, metric))
+			rc = -1;
 	}
 	crossing_release(c);
 	return rc;
@@ -294,11 +299,11 @@ static void effect_line(struct csv_row *row, const struct effects *f, const char
 	csv_end(row);
 }
 
-void table_effects(FILE *out, const struct summary *s)
+int table_effects(FILE *out, const struct summary *s, struct err *e)
 {
 	struct csv_row row = {.out = out};
 	struct effects *f = calloc(EFFECTS_MAX, sizeof(*f));
-	int n = f ? effects_of(f, s) : 0;
+	int n = f ? effects_of(f, s) : -1;
 
 	fputs("optimizer,metric,effect,df,ss,f,p,eta2,per_tenfold,per_tenfold_ci95_lo,per_tenfold_ci95_hi,levels_x,"
 	      "levels_y,levels_dropped\n",
@@ -316,4 +321,5 @@ void table_effects(FILE *out, const struct summary *s)
 		effect_line(&row, &f[i], "error", &error);
 	}
 	free(f);
+	return n < 0 ? err_set(e, ERR_NOMEM, "effects.csv: out of memory") : 0;
 }

@@ -37,7 +37,7 @@ const char *effect_name(char out[EFFECT_NAME_MAX], const struct study *st, unsig
 /* "sgd", or "all" for the table with the optimizer as a factor. */
 const char *effects_optimizer(char out[32], const struct effects *f);
 
-/* effects.csv: a row an effect and one for the error. */
-void table_effects(FILE *out, const struct summary *s);
+/* effects.csv: a row an effect and one for the error. ERR_NOMEM. */
+int table_effects(FILE *out, const struct summary *s, struct err *e);
 
 #endif

@@ -17,9 +17,9 @@ enum { MAX_FAILURES = 20, MAX_ALIKE = 8, MAX_GRID_BYTES = 100000 };
 EMBED(page_css, "sweep/report/page.css");
 EMBED(page_js, "sweep/report/page.js");
 
-void html_text(FILE *out, const char *text)
+static void escaped(FILE *out, const char *text, size_t n)
 {
-	for (; *text; text++) {
+	for (; n && *text; text++, n--) {
 		unsigned char c = (unsigned char)*text;
 
 		if (c == '&')
@@ -35,6 +35,11 @@ void html_text(FILE *out, const char *text)
 		else
 			fputc(c < ' ' && c != '\n' && c != '\t' ? ' ' : c, out);
 	}
+}
+
+void html_text(FILE *out, const char *text)
+{
+	escaped(out, text, SIZE_MAX);
 }
 
 void html_element(FILE *out, const char *tag, const char *text)
@@ -220,17 +225,13 @@ static void reasons(FILE *out, const struct results *r, enum trial_state state)
 
 static void grid_file(FILE *out, const struct study *st)
 {
-	size_t n = st->text_bytes < MAX_GRID_BYTES ? st->text_bytes : MAX_GRID_BYTES;
-	char *text = st->text ? strndup(st->text, n) : NULL;
-
-	if (!text)
+	if (!st->text)
 		return;
 	fputs("<h2 id=\"grid\">Grid file</h2>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" "
 	      "aria-labelledby=\"grid\"><pre>",
 	      out);
-	html_text(out, text);
+	escaped(out, st->text, st->text_bytes < MAX_GRID_BYTES ? st->text_bytes : MAX_GRID_BYTES);
 	fputs("</pre></div>\n", out);
-	free(text);
 }
 
 static void fact(FILE *out, const char *name, const char *value)
@@ -356,11 +357,12 @@ static void caveats(FILE *out, const struct summary *s)
 	      out);
 }
 
-void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHARTS], const char note[N_CHARTS][200])
+bool html_page(FILE *out, const struct summary *s, const char *const svg[N_CHARTS], const char note[N_CHARTS][200])
 {
 	const struct study *st = s->results->study;
 	char sentence[SENTENCE_MAX];
 	char title[600];
+	bool whole;
 
 	snprintf(title, sizeof(title), "%s%s%s", st->name ? st->name : "sweep", st->description ? ": " : "",
 		 st->description ? st->description : "");
@@ -378,7 +380,7 @@ void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHART
 	caveats(out, s);
 	fputs("<h2>How it came about</h2>\n", out);
 	figures(out, CHART_gap_along_rates, N_CHARTS, svg, note);
-	html_statistics(out, s);
+	whole = html_statistics(out, s);
 	html_cells(out, s);
 	html_curves(out, s, st->n_cells < HTML_MAX_CURVES ? st->n_cells : HTML_MAX_CURVES);
 	trial_counts(out, s);
@@ -388,19 +390,22 @@ void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHART
 	environment(out, s->results);
 	grid_file(out, st);
 	html_close(out);
+	return whole;
 }
 
-static char *read_svg(const char *dir, const char *name)
+/* One that somebody has taken away since it was drawn is left out. */
+static int read_pictures(char *svg[N_CHARTS], const char *dir, const bool drawn[N_CHARTS], struct err *e)
 {
-	char path[PATH_MAX];
-	char *text = NULL;
+	char path[PATH_MAX + 64];
 	size_t n;
-	struct err ignored;
+	int rc = 0;
 
-	if (snprintf(path, sizeof(path), "%s/plots/%s.svg", dir, name) < (int)sizeof(path) &&
-	    file_read(&text, &n, path, (size_t)1 << 26, &ignored))
-		return NULL;
-	return text;
+	for (int i = 0; i < N_CHARTS && !rc; i++) {
+		snprintf(path, sizeof(path), "%s/plots/%s.svg", dir, charts[i].name);
+		if (drawn[i])
+			rc = file_read_maybe(&svg[i], &n, path, (size_t)1 << 26, e);
+	}
+	return rc;
 }
 
 int html_write(const char *dir, const struct summary *s, const bool drawn[N_CHARTS], const char note[N_CHARTS][200],
@@ -408,6 +413,7 @@ int html_write(const char *dir, const struct summary *s, const bool drawn[N_CHAR
 {
 	char *svg[N_CHARTS] = {NULL};
 	char path[PATH_MAX];
+	struct err ignored;
 	struct text t;
 	int rc = path_join(path, sizeof(path), dir, "report.html", e);
 
@@ -415,15 +421,14 @@ int html_write(const char *dir, const struct summary *s, const bool drawn[N_CHAR
 		rc = err_prefix(e, "report.html: ");
 	if (rc)
 		return rc;
-	for (int i = 0; i < N_CHARTS; i++)
-		if (drawn[i])
-			svg[i] = read_svg(dir, charts[i].name);
-	html_page(t.f, s, (const char *const *)svg, note);
+	rc = read_pictures(svg, dir, drawn, e);
+	if (!rc && !html_page(t.f, s, (const char *const *)svg, note))
+		rc = err_set(e, ERR_NOMEM, "report.html: out of memory");
 	for (int i = 0; i < N_CHARTS; i++)
 		free(svg[i]);
-	if (text_close(&t, e))
+	if (text_close(&t, rc ? &ignored : e) && !rc)
 		rc = err_prefix(e, "report.html: ");
-	else
+	if (!rc)
 		rc = file_replace(path, t.bytes, t.n, e);
 	text_release(&t);
 	return rc;

@@ -9,8 +9,8 @@
 
 #include "sweep/report/chart.h"
 
-/* The page; svg[i] is chart i's picture (NULL: left out, note[i] says why). */
-void html_page(FILE *out, const struct summary *s, const char *const svg[N_CHARTS], const char note[N_CHARTS][200]);
+/* The page; svg[i] is chart i's picture (NULL: left out, note[i] says why). false: something is left out for want of memory. */
+bool html_page(FILE *out, const struct summary *s, const char *const svg[N_CHARTS], const char note[N_CHARTS][200]);
 
 /* Replaces DIR/report.html, with the pictures that charts_write() drew in DIR/plots. */
 int html_write(const char *dir, const struct summary *s, const bool drawn[N_CHARTS], const char note[N_CHARTS][200],

@@ -58,10 +58,10 @@ static void effect_rows(FILE *out, const struct study *st, const struct effects 
 	}
 }
 
-static void effects_table(FILE *out, const struct summary *s)
+static bool effects_table(FILE *out, const struct summary *s)
 {
 	struct effects *f = calloc(EFFECTS_MAX, sizeof(*f));
-	int n = f ? effects_of(f, s) : 0;
+	int n = f ? effects_of(f, s) : -1;
 	int dropped = 0;
 
 	for (int i = 0; i < n; i++)
@@ -90,6 +90,7 @@ static void effects_table(FILE *out, const struct summary *s)
 		fputs("</tbody></table></div>\n", out);
 	}
 	free(f);
+	return n >= 0;
 }
 
 static void image_rows(FILE *out, const struct image_pair *p, int n)
@@ -109,7 +110,7 @@ static void image_rows(FILE *out, const struct image_pair *p, int n)
 	}
 }
 
-static void images_table(FILE *out, const struct summary *s)
+static bool images_table(FILE *out, const struct summary *s)
 {
 	struct image_pair p[IMAGES_MAX_SEEDS];
 	int n = 0;
@@ -117,7 +118,7 @@ static void images_table(FILE *out, const struct summary *s)
 	if (s->best >= 0 && s->baseline >= 0 && s->best != s->baseline)
 		n = images_compare(p, s->results, s->best, s->baseline);
 	if (n <= 0)
-		return;
+		return !n;
 	fputs("<h2 id=\"images\">Best against baseline, image by image</h2>\n<p class=\"soft\">Validation images that "
 	      "both, "
 	      "one or none of the two get right after the last epoch; interval: paired bootstrap over the images; p: "
@@ -128,12 +129,12 @@ static void images_table(FILE *out, const struct summary *s)
 	      out);
 	image_rows(out, p, n);
 	fputs("</tbody></table></div>\n", out);
+	return true;
 }
 
-void html_statistics(FILE *out, const struct summary *s)
+bool html_statistics(FILE *out, const struct summary *s)
 {
-	effects_table(out, s);
-	images_table(out, s);
+	return effects_table(out, s) && images_table(out, s);
 }
 
 /* ---- curves ------------------------------------------------------------------------------------------------ */

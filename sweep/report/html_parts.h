@@ -14,8 +14,9 @@ void html_estimate(FILE *out, const struct estimate *v, double scale, int digits
 /* The table of all cells; each leads to its curves. */
 void html_cells(FILE *out, const struct summary *s);
 
-/* What the rates do (effects.h) and the best cell against the baseline image by image (images.h); nothing if unknown. */
-void html_statistics(FILE *out, const struct summary *s);
+/* What the rates do (effects.h) and the best cell against the baseline image by image (images.h); nothing if unknown. false:
+ * something is left out for want of memory. */
+bool html_statistics(FILE *out, const struct summary *s);
 
 /*
  * Small curves of the first n cells by epoch, train (dashed) and validation accuracy, each with the id cell-NUMBER that

@@ -398,7 +398,7 @@ int tables_write(const char *dir, const struct summary *s, struct err *e)
 		else if (i == 2)
 			table_cells(f, s);
 		else if (i == 3)
-			table_effects(f, s);
+			rc = table_effects(f, s, e);
 		else if (i == 4)
 			rc = table_images(f, s, e);
 		else

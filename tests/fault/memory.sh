@@ -1,7 +1,8 @@
 #!/bin/sh
 # memory.sh - the Nth allocation fails, once and from there on, in a plan (grid, data and start weights are read), in an
 # inspection of a weights file, in a sweep of one epoch, in its tables: 71, or 1 with a trial failed, or a lesser complaint;
-# never a signal, and a clean run afterwards has the same tables. Every N up to FAULT_MALLOCS (150; 2000 are all), then 40.
+# never a signal, and a clean run afterwards has the same tables. Every N up to FAULT_MALLOCS (150; 2000 are all), 40 more,
+# and the last 40.
 # Then 20 sizes of address space: a sweep, or one line that says why not, and the same command without the limit goes on.
 set -eu
 . tests/tiny.sh
@@ -13,6 +14,8 @@ sed -i 's/^repeats: .*/repeats: 1/; s/\[0, 0.1\]/[0.1]/' "$tmp/plain.yaml"
 status 0 "$GAPSWEEP" train --cell 0 --save "$tmp/w.safetensors" "$tmp/plain.yaml"
 sed 's/hidden: 16}/hidden: 16, weights: w.safetensors, head: keep}/' "$tmp/plain.yaml" >"$tmp/grid.yaml"
 run_quietly -o "$reference" "$tmp/grid.yaml"
+tiny_grid "$tmp/crossed.yaml" 1 16
+run_quietly -o "$tmp/crossed" "$tmp/crossed.yaml" # rates that are crossed: every table has rows
 dense=${FAULT_MALLOCS:-150}
 
 command() {
@@ -37,7 +40,7 @@ one() {
 	! grep -q 'the runner was killed' "$tmp/err" || fail "allocation $1 killed the runner: $(cat "$tmp/err")"
 	case $what$got in
 	sweep0) same_tables "$reference" "$tmp/run" ;;
-	report0) same_tables "$reference" "$tmp/reported" ;;
+	report0) same_tables "$tmp/crossed" "$tmp/reported" ;;
 	esac
 	[ "$got" -eq 0 ] || bad=$((bad + 1))
 	runs=$((runs + 1))
@@ -50,7 +53,7 @@ all() {
 	n=1
 	while [ "$n" -le "$total" ]; do
 		one "$n"
-		if [ "$n" -lt "$dense" ] || [ "$total" -le "$((dense + 40))" ]; then
+		if [ "$n" -lt "$dense" ] || [ "$n" -gt "$((total - 40))" ] || [ "$total" -le "$((dense + 40))" ]; then
 			n=$((n + 1))
 		else
 			n=$((n + 1 + (total - dense) / 40))
@@ -60,7 +63,7 @@ all() {
 
 for what in plan weights sweep report; do
 	rm -rf "$tmp/count" "$tmp/run" "$tmp/reported"
-	cp -R "$reference" "$tmp/reported"
+	cp -R "$tmp/crossed" "$tmp/reported"
 	FAIL_COUNT="$tmp/count" LD_PRELOAD="$lib" command
 	rm -rf "$tmp/run"
 	total=$(sort -n "$tmp/count" | tail -1) # the runner's: its supervisor has a dozen
@@ -73,7 +76,7 @@ for what in plan weights sweep report; do
 	echo "SUMMARY $runs Nth mallocs of $total in a $what, once and on: 0 crashes, $bad felt and said"
 done
 status 0 "$GAPSWEEP" report --tables "$tmp/reported"
-same_tables "$reference" "$tmp/reported"
+same_tables "$tmp/crossed" "$tmp/reported"
 
 # The control: an address where nothing is, as of a program without checks, must be seen as a crash.
 what=plan crashed=0

@@ -30,7 +30,7 @@ static char *page(struct made_up *m, const char *svg0)
 	size_t n;
 	FILE *f = open_memstream(&bytes, &n);
 
-	html_page(f, &m->summary, svg, note);
+	assert_true(html_page(f, &m->summary, svg, note));
 	fclose(f);
 	return bytes;
 }
