@@ -277,7 +277,7 @@ static int make_ready(struct run *run, struct err *e)
 	const struct suspect *suspect = watch_suspect(run->r->watch, run->r->plan->trial[run->number].key);
 	int rc = begin_log(run, e);
 
-	if (!rc && suspect)
+	if (!rc && suspect && !suspect->noted)
 		rc = store_trial_note_death(&run->log, suspect->reason, e);
 	if (!rc && !given_up(run, suspect))
 		fault_trial(run->log.key);

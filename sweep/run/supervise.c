@@ -27,6 +27,7 @@ struct flight {
 	char key[TRIAL_KEY_MAX];
 	double sign_s; /* when it last gave a sign of life */
 	bool saved;    /* it has left a checkpoint in this runner */
+	bool hung;     /* the runner was killed for it */
 };
 
 struct supervisor {
@@ -38,8 +39,8 @@ struct supervisor {
 	struct suspect *suspect, *failed;
 	struct suspect streak;
 	int idle_deaths;
-	double stop_s;            /* when the runner is told that time is up; INFINITY: never, or told */
-	char hung[TRIAL_KEY_MAX]; /* the trial that it was killed for; "" none */
+	double stop_s; /* when the runner is told that time is up; INFINITY: never, or told */
+	bool hung;     /* the runner was killed for those that hung: all of a bundle, as nobody can tell which */
 	struct err *e;
 };
 
@@ -97,7 +98,8 @@ static void brief(const struct supervisor *s)
 	for (int i = 0; i < s->n_failed; i++)
 		tell(s, "failed %s %s", s->failed[i].key, s->failed[i].reason);
 	for (int i = 0; i < s->n_suspects; i++)
-		tell(s, "suspect %s %d %s", s->suspect[i].key, s->suspect[i].deaths, s->suspect[i].reason);
+		tell(s, "suspect %s %d %d %s", s->suspect[i].key, s->suspect[i].deaths, s->suspect[i].noted,
+		     s->suspect[i].reason);
 	tell(s, WATCH_GO);
 	shutdown(s->fd, SHUT_WR);
 }
@@ -164,6 +166,8 @@ static int take_off(struct supervisor *s, const char *key)
 	s->flight = more;
 	more[s->n_flights] = (struct flight){.sign_s = clock_s()};
 	snprintf(more[s->n_flights++].key, TRIAL_KEY_MAX, "%s", key);
+	for (int i = 0; i < s->n_suspects; i++)
+		s->suspect[i].noted |= !strcmp(s->suspect[i].key, key);
 	return 0;
 }
 
@@ -236,11 +240,14 @@ static void look_at_clock(struct supervisor *s)
 		s->stop_s = INFINITY;
 		kill(child, SIGUSR1);
 	}
-	for (int i = 0; i < s->n_flights && s->o->trial_timeout_s > 0 && !*s->hung; i++)
-		if (now >= s->flight[i].sign_s + s->o->trial_timeout_s && asked == 0) {
-			memcpy(s->hung, s->flight[i].key, sizeof(s->hung));
-			kill(child, SIGKILL);
-		}
+	if (s->hung || s->o->trial_timeout_s <= 0 || asked != 0)
+		return;
+	for (int i = 0; i < s->n_flights; i++) {
+		s->flight[i].hung = now >= s->flight[i].sign_s + s->o->trial_timeout_s;
+		s->hung |= s->flight[i].hung;
+	}
+	if (s->hung)
+		kill(child, SIGKILL);
 }
 
 /*
@@ -285,6 +292,7 @@ static int suspect(struct supervisor *s, const struct flight *f, const char *rea
 	for (int i = 0; i < s->n_suspects; i++)
 		if (!strcmp(s->suspect[i].key, f->key)) {
 			s->suspect[i].deaths = f->saved ? 1 : s->suspect[i].deaths + 1;
+			s->suspect[i].noted = 0;
 			snprintf(s->suspect[i].reason, sizeof(s->suspect[i].reason), "%s", reason);
 			return 0;
 		}
@@ -297,7 +305,7 @@ static void why(char out[128], const struct supervisor *s, int number)
 {
 	const char *name = sigabbrev_np(number);
 
-	if (*s->hung)
+	if (s->hung)
 		snprintf(out, 128, "hung: no epoch ended in %g s", s->o->trial_timeout_s);
 	else if (number == SIGKILL)
 		snprintf(out, 128, "killed (out of memory?)");
@@ -317,18 +325,20 @@ static int bury(struct supervisor *s, int number)
 			       s->idle_deaths);
 	if (s->n_flights)
 		s->idle_deaths = 0;
-	if (number == SIGKILL && !*s->hung && s->workers > 1)
+	if (number == SIGKILL && !s->hung && s->workers > 1)
 		s->cap = s->workers / 2;
 	fprintf(stderr, "%sgapsweep: the runner was %s with %d trial%s under way; starting it again%s\n",
-		isatty(2) ? "\n" : "", *s->hung ? "stopped" : reason, s->n_flights, s->n_flights == 1 ? "" : "s",
+		isatty(2) ? "\n" : "", s->hung ? "stopped" : reason, s->n_flights, s->n_flights == 1 ? "" : "s",
 		s->cap && s->cap < s->workers ? " with fewer workers" : "");
-	if (*s->hung)
-		fprintf(stderr, "gapsweep: trial %s %s\n", s->hung, reason);
-	for (int i = 0; i < s->n_flights && !rc; i++)
-		if (!*s->hung || !strcmp(s->hung, s->flight[i].key))
-			rc = suspect(s, &s->flight[i], reason);
+	for (int i = 0; i < s->n_flights && !rc; i++) {
+		if (s->hung && !s->flight[i].hung)
+			continue;
+		if (s->hung)
+			fprintf(stderr, "gapsweep: trial %s %s\n", s->flight[i].key, reason);
+		rc = suspect(s, &s->flight[i], reason);
+	}
 	s->n_flights = 0;
-	s->hung[0] = 0;
+	s->hung = false;
 	return rc;
 }
 

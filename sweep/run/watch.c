@@ -30,7 +30,7 @@ static int take(struct watch *w, const char *line)
 		return 0;
 	if (sscanf(line, "failed %16s %255[^\n]", s.key, s.reason) == 2)
 		return suspect_add(&w->failed, &w->n_failed, &s);
-	if (sscanf(line, "suspect %16s %d %255[^\n]", s.key, &s.deaths, s.reason) == 3)
+	if (sscanf(line, "suspect %16s %d %d %255[^\n]", s.key, &s.deaths, &s.noted, s.reason) == 4)
 		return suspect_add(&w->suspect, &w->n_suspects, &s);
 	return 0;
 }

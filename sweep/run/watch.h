@@ -3,7 +3,7 @@
  * before this one, and what this one tells of its trials.
  *
  * A message is one packet of text. To the runner, before it begins: `cap N`, `deadline S`, `failed KEY REASON`,
- * `suspect KEY DEATHS REASON`, `streak N REASON`, `go`. From it: `workers N`, `begin KEY`, `epoch KEY`, `checkpoint KEY`,
+ * `suspect KEY DEATHS NOTED REASON`, `streak N REASON`, `go`. From it: `workers N`, `begin KEY`, `epoch KEY`, `checkpoint KEY`,
  * `stop KEY`, `end KEY STATE REASON`.
  */
 #ifndef SWEEP_RUN_WATCH_H
@@ -21,6 +21,7 @@
 struct suspect {
 	char key[TRIAL_KEY_MAX];
 	int deaths; /* in a row, without a checkpoint in between */
+	int noted;  /* 1: the trial has begun since the last of them, and its `attempts` tell */
 	char reason[256];
 };
 
