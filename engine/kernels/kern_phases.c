@@ -588,7 +588,6 @@ static void backward_weights(float *dw, const float *dy, const float *x, const s
 				ahead_in = ahead_of(ahead_map(&kd, &in, INPUT, 0, j.c), t + b.tiles, b.tiles, calls);
 				ahead_out = ahead_of(ahead_map(&kd, &gradient, GRADIENT_FOR_WEIGHTS, k0, kn),
 						     t + b.tiles, b.tiles, calls);
-				;
 				for (int k = 0; k < kn; k += PANEL) {
 					int some = min_int(kn - k, PANEL);
 

@@ -80,7 +80,8 @@ struct trial_log {
 /*
  * A trial's directory is there, empty or as it was left, once store_trial_make() was called for it, and to stay once
  * store_trials_made() was, which one call does for any number of them: also for those that a process made which was killed
- * before it came to that.
+ * before it came to that. ERR_CANTCREAT: it cannot be made, or is no directory but a file or a link; ERR_IO: it cannot be
+ * synced, or there is no room.
  */
 int store_trial_make(const struct store *st, const char *key, struct err *e);
 int store_trials_made(const struct store *st, struct err *e);
@@ -138,8 +139,8 @@ struct trial_end {
 	double last_finite[N_METRICS]; /* its figures; not read back: epochs.csv has the row */
 };
 /*
- * Syncs epochs.csv, writes correct.bits (bits may be NULL where end->weights is ""), publishes result.json, removes the checkpoint. If a result
- * stands there already, it stays.
+ * Syncs epochs.csv, writes correct.bits (bits may be NULL where end->weights is ""), publishes result.json, removes the
+ * checkpoint. If a result stands there already, it stays.
  */
 int store_trial_finish(struct trial_log *log, const struct trial_end *end, const uint8_t *bits, int64_t n_bits,
 		       struct err *e);
