@@ -25,7 +25,7 @@
 #define ENGINE_NAME_MAX   32   /* bytes of a group's name, with the NUL */
 #define ENGINE_CHANNELS   1024 /* most channels that can be normalised one by one */
 /* Raised whenever a change of the engine changes any figure it computes; part of every trial's key. */
-#define ENGINE_NUMERICS_VERSION 5
+#define ENGINE_NUMERICS_VERSION 6
 
 /*
  * Out of main's .preinit_array, that is before the libraries' constructors (so envp, as there is no environ yet): is there

@@ -20,7 +20,7 @@
 #include <string.h>
 
 #include "engine/kernels/kern_table.h"
-#include "engine/kernels/kern_winograd_shared.h"
+#include "engine/kernels/kern_winograd_taps.h"
 
 enum { EVEN = TILE + 1, ODD = PATCH - 1 /* its weight */, WIDE = EVEN + TILE, PRODUCTS = WIDE * WIDE, OUT = 2 * TILE };
 

@@ -21,7 +21,8 @@ struct kern_wgrad_table {
 	void (*bias_gradient)(float *db, const float *dy, const struct conv_shape *cs, int n);
 };
 
-/* Two of them take what conv_winograd_fits() allows: kern_winograd.c stride 1, kern_phases.c stride 2. */
+/* Three of them take what conv_winograd_fits() allows: kern_winograd.c 3x3 of stride 1, kern_phases.c of stride 2,
+ * kern_stem.c 7x7 of stride 2, which has no backward_data. */
 struct kern_winograd_table {
 	size_t (*workspace)(const struct conv_shape *cs, int n);
 	void (*forward)(float *y, const float *x, const float *w, const struct conv_shape *cs, int n,
@@ -111,6 +112,7 @@ struct kern_rules_table {
 	extern const struct kern_wgrad_table kern_wgrad_##isa;         \
 	extern const struct kern_winograd_table kern_winograd_##isa;   \
 	extern const struct kern_winograd_table kern_phases_##isa;     \
+	extern const struct kern_winograd_table kern_stem_##isa;       \
 	extern const struct kern_norm_table kern_norm_##isa;           \
 	extern const struct kern_linear_table kern_linear_##isa;       \
 	extern const struct kern_pool_table kern_pool_##isa;           \

@@ -7,9 +7,6 @@
  * 144. Summed over channels, each of the 36 points is a matrix product M = V U. The same map serves backward-data (g
  * turned by 180 degrees, channels exchanged), and its transpose backward-weights: dg = G^T [V^T (A dy A^T)] G.
  *
- * The points are 0, +-11/16, +-11/8 and infinity: against the usual 0, +-1, +-2 all constants stay exact in float and
- * the relative error falls from 2.6e-6 to 1.2e-6 (256 channels; their products are nearer to one size).
- *
  * Maps whose sides are no multiples of 4 are covered by tiles of 4 and of 3 (7 = 4 + 3, 14 = 4 + 4 + 3 + 3). The latter's points
  * are the first five of the same six: the factors by which their B^T differs from the usual one make the weights' transform
  * the same, so that both kinds of tiles share U, and the products of a tile of 3x3 are those of 25 of the 36 points. The
@@ -24,32 +21,16 @@
 #include <string.h>
 
 #include "engine/kernels/kern_table.h"
-#include "engine/kernels/kern_winograd_shared.h"
+#include "engine/kernels/kern_winograd_points.h"
+#include "engine/kernels/kern_winograd_taps.h"
 
-/* ---- the transforms of one line; matrices as in the paper, points 0, A, -A, B, infinity, -B; of these F(3,3) lacks -B ---- */
-
-#define A1 0.6875f
-#define B1 1.375f
-#define A2 (A1 * A1)
-#define B2 (B1 * B1)
-#define A3 (A2 * A1)
-#define B3 (B2 * B1)
-#define N0 (1 / (A2 * B2)) /* 1 / product of the distances to the other points */
-#define NA (1 / (2 * A2 * (A2 - B2)))
-#define NB (1 / (2 * B2 * (B2 - A2)))
+/* ---- the transforms of one line; F(3,3) lacks the point -B ---- */
 
 /* B^T d; for 3 outputs times (point + B), which is what the weights' transform divides by too much */
 KERN_INLINE void input_line(vf o[PATCH], int outputs, vf d0, vf d1, vf d2, vf d3, vf d4, vf d5)
 {
 	if (outputs == TILE) {
-		vf ea = d4 - B2 * d2, oa = d3 - B2 * d1, eb = d4 - A2 * d2, ob = d3 - A2 * d1;
-
-		o[0] = d4 - (A2 + B2) * d2 + (A2 * B2) * d0;
-		o[1] = ea + A1 * oa;
-		o[2] = ea - A1 * oa;
-		o[3] = eb + B1 * ob;
-		o[4] = d5 - (A2 + B2) * d3 + (A2 * B2) * d1;
-		o[5] = eb - B1 * ob;
+		six_points(o, d0, d1, d2, d3, d4, d5);
 	} else {
 		vf e1 = d1 - B1 * d0, e2 = d2 - B1 * d1, e3 = d3 - B1 * d2, e4 = d4 - B1 * d3;
 

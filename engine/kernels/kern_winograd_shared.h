@@ -1,9 +1,8 @@
 /*
- * kern_winograd_shared.h - what Winograd's convolutions of stride 1 and 2 have in common: matrix products, tiles of a map,
- * the weights' transforms in two dimensions, the tail. Included by kern_winograd.c and kern_phases.c only.
+ * kern_winograd_shared.h - what Winograd's convolutions have in common: matrix products, tiles of a map, memory asked for
+ * ahead, the tail. Included by kern_winograd.c, kern_phases.c and kern_stem.c only.
  *
- * Either has 36 different products of weights a channel pair (POINTS: what a line of 3 taps becomes, twice) and defines
- * weight_line() and weight_gradient_line().
+ * Each has 36 different products of weights a channel pair (POINTS: what a line of taps becomes, twice).
  */
 #ifndef ENGINE_KERNELS_KERN_WINOGRAD_SHARED_H
 #define ENGINE_KERNELS_KERN_WINOGRAD_SHARED_H
@@ -76,7 +75,7 @@ struct side {
 	int four, three;
 };
 
-static struct side side_of(int outputs)
+static inline struct side side_of(int outputs)
 {
 	int tiles = (outputs + TILE - 1) / TILE, spare = tiles * TILE - outputs, three = spare < tiles ? spare : tiles;
 
@@ -92,7 +91,7 @@ struct job {
 	int from, to;           /* outputs to compute */
 };
 
-static struct job job_of(const struct conv_shape *cs, int h, int w, int c, int p, int q, int k, int pad, int n)
+static inline struct job job_of(const struct conv_shape *cs, int h, int w, int c, int p, int q, int k, int pad, int n)
 {
 	return (struct job){h, w, c, p, q, k, pad, n, side_of(p), side_of(q), cs->from, cs->to ? cs->to : k};
 }
@@ -104,7 +103,7 @@ struct kind {
 };
 enum { N_KINDS = 4 };
 
-static struct kind kind_of(const struct job *j, int i)
+static inline struct kind kind_of(const struct job *j, int i)
 {
 	struct kind kd = {.rows = TILE - i / 2, .cols = TILE - i % 2};
 
@@ -121,7 +120,7 @@ struct place {
 	int image, row, col;
 };
 
-static struct place place_of(const struct kind *kd, int t)
+static inline struct place place_of(const struct kind *kd, int t)
 {
 	int each = kd->down * kd->across, at = t % each;
 
@@ -141,18 +140,18 @@ static struct place place_of(const struct kind *kd, int t)
 			call(__VA_ARGS__, TILE - 1, TILE - 1); \
 	} while (0)
 
-static int round_up(int x, int to)
+static inline int round_up(int x, int to)
 {
 	return (x + to - 1) / to * to;
 }
 
-static int min_int(int a, int b)
+static inline int min_int(int a, int b)
 {
 	return a < b ? a : b;
 }
 
 /* Tiles of the kind that has most. */
-static int most_tiles(const struct job *j)
+static inline int most_tiles(const struct job *j)
 {
 	int most = 0;
 
@@ -173,7 +172,7 @@ enum { BLOCK_TILES = 28, CHUNK_FLOATS = 1200 << 10 /* of U */, KEPT_FLOATS = 256
 /* No second block of a few tiles follows, that would read all of U for them: then all are one. */
 enum { MOST_TILES = BLOCK_TILES + BLOCK_TILES / 2 };
 
-static int block_tiles(const struct job *j)
+static inline int block_tiles(const struct job *j)
 {
 	int most = most_tiles(j);
 
@@ -202,7 +201,7 @@ struct ahead {
 enum { LINE = 16 /* floats */ };
 
 /* a: what is to be read. Of up to `tiles` tiles from `from` on, by so many calls of ahead_go(). */
-static struct ahead ahead_of(struct ahead a, int from, int tiles, int calls)
+static inline struct ahead ahead_of(struct ahead a, int from, int tiles, int calls)
 {
 	int lines;
 
@@ -217,7 +216,7 @@ static struct ahead ahead_of(struct ahead a, int from, int tiles, int calls)
 	return a;
 }
 
-static bool ahead_next_tile(struct ahead *a)
+static inline bool ahead_next_tile(struct ahead *a)
 {
 	if (++a->tile >= a->end)
 		return false;
@@ -229,7 +228,7 @@ static bool ahead_next_tile(struct ahead *a)
 }
 
 /* To the next pixel that lies in the map; false at the end. */
-static bool ahead_next(struct ahead *a)
+static inline bool ahead_next(struct ahead *a)
 {
 	int row, col;
 
@@ -247,7 +246,7 @@ static bool ahead_next(struct ahead *a)
 	return true;
 }
 
-static void ahead_go(struct ahead *a)
+static inline void ahead_go(struct ahead *a)
 {
 	for (int i = 0; i < a->lines; i++) {
 		if (a->at >= a->stop && !ahead_next(a)) {
@@ -259,145 +258,9 @@ static void ahead_go(struct ahead *a)
 	}
 }
 
-static size_t align16(size_t floats)
+static inline size_t align16(size_t floats)
 {
 	return (floats + 15) & ~(size_t)15;
-}
-
-/* ---- weights ---- */
-
-/* G g */
-KERN_INLINE void weight_line(vf o[PATCH], vf g0, vf g1, vf g2);
-/* G^T u */
-KERN_INLINE void weight_gradient_line(vf o[3], vf u0, vf u1, vf u2, vf u3, vf u4, vf u5);
-
-/* u[plane][..VL] = G g G^T; tap r, s of the VL outputs lies at g + (3 r + s) * tap */
-KERN_INLINE void transform_taps(float *u, ptrdiff_t plane, const float *g, ptrdiff_t tap, int n)
-{
-	vf t[3][PATCH], d[PATCH];
-
-	KERN_UNROLL
-	for (int s = 0; s < 3; s++) {
-		KERN_UNROLL
-		for (int r = 0; r < 3; r++)
-			d[r] = n == VL ? vf_load(g + (3 * r + s) * tap) : vf_load_n(g + (3 * r + s) * tap, n);
-		weight_line(t[s], d[0], d[1], d[2]);
-	}
-	KERN_UNROLL
-	for (int a = 0; a < PATCH; a++) {
-		weight_line(d, t[0][a], t[1][a], t[2][a]);
-		KERN_UNROLL
-		for (int b = 0; b < PATCH; b++)
-			vf_store(u + (a * PATCH + b) * plane, d[b]);
-	}
-}
-
-/* Outputs k0 .. k0 + kn - 1 of w [3][3][c][k] into panels. */
-static void transform_weights(float *u, ptrdiff_t plane, const float *w, int c, int k, int k0, int kn)
-{
-	for (int i = 0; i < kn; i += VL) {
-		float *out = u + (ptrdiff_t)(i / PANEL) * PANEL * c + i % PANEL;
-
-		for (int ch = 0; ch < c; ch++, out += PANEL) {
-			const float *g = w + (ptrdiff_t)ch * k + k0 + i;
-
-			if (i + VL <= kn)
-				transform_taps(out, plane, g, (ptrdiff_t)c * k, VL);
-			else
-				transform_taps(out, plane, g, (ptrdiff_t)c * k, kn - i);
-		}
-	}
-}
-
-/* out [k][VL] = w [c][k] transposed, for up to VL of both */
-static void transpose_block(float *out, const float *w, int cn, int kn, ptrdiff_t pitch)
-{
-	if (cn < VL || kn < VL) {
-		for (int i = 0; i < kn; i++)
-			for (int c = 0; c < VL; c++)
-				out[i * VL + c] = c < cn ? w[c * pitch + i] : 0;
-		return;
-	}
-	for (int c = 0; c < VL; c += 4) {
-		for (int i = 0; i < VL; i += 4) {
-			const float *at = w + c * pitch + i;
-			vf4 r0 = *(const vf4_u *)at, r1 = *(const vf4_u *)(at + pitch);
-			vf4 r2 = *(const vf4_u *)(at + 2 * pitch), r3 = *(const vf4_u *)(at + 3 * pitch);
-			vf4 a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
-			vf4 b = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-			vf4 d = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
-			vf4 e = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
-
-			*(vf4_u *)(out + i * VL + c) = __builtin_shufflevector(a, d, 0, 1, 4, 5);
-			*(vf4_u *)(out + (i + 1) * VL + c) = __builtin_shufflevector(a, d, 2, 3, 6, 7);
-			*(vf4_u *)(out + (i + 2) * VL + c) = __builtin_shufflevector(b, e, 0, 1, 4, 5);
-			*(vf4_u *)(out + (i + 3) * VL + c) = __builtin_shufflevector(b, e, 2, 3, 6, 7);
-		}
-	}
-}
-
-/* The same for backward-data: inputs and outputs exchanged, taps turned; outputs (w's c) c0 .. c0 + cn - 1. */
-static void transform_turned(float *u, ptrdiff_t plane, const float *w, int c, int k, int c0, int cn)
-{
-	for (int i = 0; i < cn; i += VL) {
-		float *out = u + (ptrdiff_t)(i / PANEL) * PANEL * k + i % PANEL;
-
-		for (int k0 = 0; k0 < k; k0 += VL) {
-			float g[9][VL * VL] __attribute__((aligned(64)));
-			int kn = min_int(k - k0, VL);
-
-			for (int tap = 0; tap < 9; tap++)
-				transpose_block(g[8 - tap], w + ((ptrdiff_t)tap * c + c0 + i) * k + k0,
-						min_int(cn - i, VL), kn, k);
-			for (int ch = 0; ch < kn; ch++, out += PANEL)
-				transform_taps(out, plane, g[0] + ch * VL, VL * VL, VL);
-		}
-	}
-}
-
-/* dw = G^T du G of n <= VL outputs of one input channel */
-KERN_INLINE void finish_taps(float *dw, ptrdiff_t tap, const float *du, ptrdiff_t plane, int n)
-{
-	vf t[PATCH][3], o[3];
-
-	KERN_UNROLL
-	for (int b = 0; b < PATCH; b++) {
-		vf d[PATCH];
-
-		KERN_UNROLL
-		for (int a = 0; a < PATCH; a++)
-			d[a] = vf_load(du + (a * PATCH + b) * plane);
-		weight_gradient_line(t[b], d[0], d[1], d[2], d[3], d[4], d[5]);
-	}
-	KERN_UNROLL
-	for (int r = 0; r < 3; r++) {
-		weight_gradient_line(o, t[0][r], t[1][r], t[2][r], t[3][r], t[4][r], t[5][r]);
-		KERN_UNROLL
-		for (int s = 0; s < 3; s++) {
-			if (n == VL)
-				vf_store(dw + (3 * r + s) * tap, o[s]);
-			else
-				vf_store_n(dw + (3 * r + s) * tap, o[s], n);
-		}
-	}
-}
-
-static void finish_weights(float *dw, const float *du, ptrdiff_t plane, int c, int k, int k0, int kn)
-{
-	ptrdiff_t tap = (ptrdiff_t)c * k;
-
-	for (int i = 0; i < kn; i += VL) {
-		const float *from = du + (ptrdiff_t)(i / PANEL) * PANEL * round_up(c, VL) + i % PANEL;
-
-		for (int ch = 0; ch < c; ch++, from += PANEL) {
-			float *out = dw + (ptrdiff_t)ch * k + k0 + i;
-
-			if (i + VL <= kn)
-				finish_taps(out, tap, from, plane, VL);
-			else
-				finish_taps(out, tap, from, plane, kn - i);
-		}
-	}
 }
 
 /* ---- tail ---- */

@@ -42,9 +42,10 @@ struct conv_shape {
 	int from, to;
 };
 /*
- * Winograd's F(4x4,3x3), or for stride 2 F(4,2) on the even phase of lines: 3x3, pad 0..2, any channels. Relative error
- * about 1.2e-6 of the result's norm, where the direct sum has 4e-7; a NaN or Inf reaches all of the 4x4 tiles of outputs
- * that see it. No image sees another either way.
+ * Winograd's F(4x4,3x3), or for stride 2 F(4,2) on the even phase of lines: 3x3, pad 0..2, any channels; F(3x3,4x4) on
+ * squares of 2x2 pixels: 7x7 of stride 2, pad 0..6, up to four channels (backward to the data stays direct). Relative error
+ * about 1.2e-6 of the result's norm, where the direct sum has 4e-7; a NaN or Inf reaches all of the tiles of outputs that
+ * see it. No image sees another either way.
  */
 bool conv_winograd_fits(const struct conv_shape *cs);
 /* The faster one for this shape: what it was measured to be, a function of the shape alone. */

@@ -1,6 +1,6 @@
 /*
- * test_winograd.c - Winograd's convolutions of stride 1 and 2: each pass against plain loops in double, over odd shapes and
- * every instruction set
+ * test_winograd.c - Winograd's convolutions, 3x3 of stride 1 and 2 and 7x7 of stride 2: each pass against plain loops in
+ * double, over odd shapes and every instruction set
  *
  * Yardstick: relative error in the 2-norm, with sums of up to 80 terms a transform's own: 1.5e-6 (the points of the paper
  * would have 2.5e-6), growing with the root of longer sums. A single element may be off by 6e-6 of the largest.
@@ -24,7 +24,7 @@ struct problem {
 	char what[96];
 };
 
-static int stride = 1; /* of the shapes to come */
+static int stride = 1, kernel = 3; /* of the shapes to come */
 
 static struct conv_shape shape_of(int h, int w, int c, int k, int pad)
 {
@@ -32,12 +32,12 @@ static struct conv_shape shape_of(int h, int w, int c, int k, int pad)
 				   .w = w,
 				   .c = c,
 				   .k = k,
-				   .r = 3,
-				   .s = 3,
+				   .r = kernel,
+				   .s = kernel,
 				   .stride = stride,
 				   .pad = pad,
-				   .p = (h + 2 * pad - 3) / stride + 1,
-				   .q = (w + 2 * pad - 3) / stride + 1,
+				   .p = (h + 2 * pad - kernel) / stride + 1,
+				   .q = (w + 2 * pad - kernel) / stride + 1,
 				   .algo = CONV_WINOGRAD};
 }
 
@@ -49,7 +49,7 @@ static void setup(struct problem *t, const struct conv_shape *cs, int n)
 	t->cs = *cs;
 	t->n = n;
 	t->x_n = (size_t)(n * cs->h * cs->w * cs->c);
-	t->w_n = (size_t)(9 * cs->c * cs->k);
+	t->w_n = (size_t)(cs->r * cs->s * cs->c * cs->k);
 	t->y_n = (size_t)(n * cs->p * cs->q * cs->k);
 	most = t->x_n > t->w_n ? t->x_n : t->w_n;
 	most = most > t->y_n ? most : t->y_n;
@@ -64,8 +64,8 @@ static void setup(struct problem *t, const struct conv_shape *cs, int n)
 	t->wd = ref_widen(t->w, t->w_n);
 	t->dyd = ref_widen(t->dy, t->y_n);
 	t->want = calloc(most, sizeof(*t->want));
-	snprintf(t->what, sizeof(t->what), "%dx %dx%dx%d -> %d stride %d pad %d", n, cs->h, cs->w, cs->c, cs->k,
-		 cs->stride, cs->pad);
+	snprintf(t->what, sizeof(t->what), "%dx %dx%dx%d -> %d %dx%d stride %d pad %d", n, cs->h, cs->w, cs->c, cs->k,
+		 cs->r, cs->s, cs->stride, cs->pad);
 }
 
 static void teardown(struct problem *t)
@@ -319,12 +319,82 @@ static void nan_stays_in_its_image(void)
 	teardown(&t);
 }
 
+/* ---- 7x7 of stride 2 ---- */
+
+static void stem_channels(void)
+{
+	static const int outputs[] = {1, 16, 33, 64, 70};
+
+	for (int c = 1; c <= 4; c++)
+		for (int i = 0; i < 5; i++)
+			check_all(19, 22, c, outputs[i], 3, 1 + i % 2);
+}
+
+/* Tiles that hang over the edge, images of one tile, lines that no output reads, every padding; more tiles than a block. */
+static void stem_geometry(void)
+{
+	static const int maps[][2] = {{7, 7}, {8, 7}, {9, 12}, {1, 11}, {12, 2}, {20, 21}, {33, 32}};
+
+	for (int m = 0; m < 7; m++)
+		for (int pad = 0; pad <= 6; pad++)
+			if (maps[m][0] + 2 * pad >= 7 && maps[m][1] + 2 * pad >= 7)
+				check_all(maps[m][0], maps[m][1], 3, 33, pad, 2);
+	check_all(64, 60, 3, 64, 3, 2);
+}
+
+static void stem_tails(void)
+{
+	for (int bits = 1; bits < 8; bits++) {
+		struct conv_shape cs = shape_of(17, 15, 3, 37, 3);
+		struct problem t;
+
+		setup(&t, &cs, 3);
+		check_forward(&t, bits & 1, bits & 2, bits & 4);
+		teardown(&t);
+	}
+}
+
+static void stem_alone(void)
+{
+	struct conv_shape cs = shape_of(19, 16, 3, 48, 3);
+	struct problem t;
+	float *all, *one;
+	size_t y_1;
+
+	setup(&t, &cs, 4);
+	y_1 = t.y_n / 4;
+	all = nans(t.y_n);
+	one = nans(y_1);
+	conv_forward(all, t.x, t.w, &cs, 4, NULL, t.ws);
+	for (size_t i = 0; i < 4; i++) {
+		conv_forward(one, t.x + i * t.x_n / 4, t.w, &cs, 1, NULL, t.ws);
+		ref_same("forward alone", one, all + i * y_1, y_1);
+	}
+	free(all);
+	free(one);
+	teardown(&t);
+}
+
+static void stem_parts(void)
+{
+	parts_of(3, 53);
+}
+
 #define EACH_ISA(test)                                  \
 	static void test_##test(void **state)           \
 	{                                               \
 		(void)state;                            \
+		kernel = 3;                             \
 		for (stride = 1; stride <= 2; stride++) \
 			ref_each_isa(test);             \
+	}
+#define STEM_EACH_ISA(test)                   \
+	static void test_##test(void **state) \
+	{                                     \
+		(void)state;                  \
+		kernel = 7;                   \
+		stride = 2;                   \
+		ref_each_isa(test);           \
 	}
 EACH_ISA(channels)
 EACH_ISA(geometry)
@@ -334,12 +404,18 @@ EACH_ISA(batch_of_one)
 EACH_ISA(parts)
 EACH_ISA(workspace_grows)
 EACH_ISA(nan_stays_in_its_image)
+STEM_EACH_ISA(stem_channels)
+STEM_EACH_ISA(stem_geometry)
+STEM_EACH_ISA(stem_tails)
+STEM_EACH_ISA(stem_alone)
+STEM_EACH_ISA(stem_parts)
 
 static void test_choice(void **state)
 {
 	struct conv_shape cs;
 
 	(void)state;
+	kernel = 3;
 	stride = 1;
 	cs = shape_of(14, 14, 64, 64, 1);
 	assert_int_equal(conv_faster(&cs), CONV_WINOGRAD);
@@ -364,6 +440,14 @@ static void test_choice(void **state)
 	assert_int_equal(conv_faster(&cs), CONV_DIRECT);
 	cs = shape_of(4, 4, 256, 512, 1);
 	assert_int_equal(conv_faster(&cs), CONV_DIRECT);
+	kernel = 7;
+	cs = shape_of(224, 224, 3, 64, 3);
+	assert_int_equal(conv_faster(&cs), CONV_WINOGRAD);
+	cs = shape_of(224, 224, 5, 64, 3);
+	assert_false(conv_winograd_fits(&cs));
+	cs.c = 3;
+	cs.stride = 1;
+	assert_false(conv_winograd_fits(&cs));
 }
 
 int main(void)
@@ -373,7 +457,9 @@ int main(void)
 		cmocka_unit_test(test_blocks),          cmocka_unit_test(test_tails),
 		cmocka_unit_test(test_batch_of_one),    cmocka_unit_test(test_nan_stays_in_its_image),
 		cmocka_unit_test(test_workspace_grows), cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_stem_channels),   cmocka_unit_test(test_stem_geometry),
+		cmocka_unit_test(test_stem_tails),      cmocka_unit_test(test_stem_alone),
+		cmocka_unit_test(test_stem_parts),      cmocka_unit_test(test_choice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
