@@ -56,14 +56,26 @@ void bn_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta
 
 /* ---- the same where a max pooling alone reads the map, which is never in memory; see bn_maxpool_fits() ---- */
 
-size_t bn_pool_workspace(const struct pool_shape *ps); /* floats, of each thread */
+/* A convolution that alone makes the map that is normalised, and whose weights alone want that map's gradient. */
+struct conv_use {
+	float *dw;
+	const float *x;
+	const struct conv_shape *cs;
+};
+
+/* Floats, of each thread; cs: of a conv_use, or NULL. */
+size_t bn_pool_workspace(const struct pool_shape *ps, const struct conv_shape *cs);
 void bn_pool_forward(const struct crew *crew, float *z, uint8_t *arg, const float *y, const float *mean,
 		     const float *rstd, const float *gamma, const float *beta, bool relu, const struct pool_shape *ps,
 		     int n);
-/* dz: the pooling's gradient, 0 where ReLU stopped it. dy (may be NULL) must not alias dz; else as bn_backward(). */
-void bn_pool_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta, const float *dz,
-		      const uint8_t *arg, const float *y, const float *mean, const float *rstd, const float *gamma,
-		      bool batch_stats, const struct pool_shape *ps, int n);
+/*
+ * dz: the pooling's gradient, 0 where ReLU stopped it. dy must not alias dz; else as bn_backward(). With conv (or NULL) dy
+ * is NULL: it is never in memory, but made for some images and used up for conv's dw. The sums of strips of images, whose
+ * number depends on n and the shape alone, are joined in order.
+ */
+void bn_pool_backward(const struct crew *crew, float *dy, const struct conv_use *conv, float *dgamma, float *dbeta,
+		      const float *dz, const uint8_t *arg, const float *y, const float *mean, const float *rstd,
+		      const float *gamma, bool batch_stats, const struct pool_shape *ps, int n);
 
 /* ---- a convolution whose map only a max pooling reads, see conv_pool_fits() ---- */
 

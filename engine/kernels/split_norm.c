@@ -226,8 +226,9 @@ void bn_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta
 
 /* ---- with the max pooling that alone reads the map ---- */
 
-/* Floats of the map's gradient that are made at a time, from the pooling's. */
-enum { POOL_FLOATS = 16 << 10 };
+/* Floats of the map's gradient that are made at a time, from the pooling's; and at least for a convolution to use up, by
+ * whole images, as its own work has a part that does not depend on how many. */
+enum { POOL_FLOATS = 16 << 10, USE_FLOATS = 256 << 10 };
 
 struct pool_call {
 	struct norm_call norm; /* of the map; norm.dz, norm.z unused */
@@ -237,6 +238,7 @@ struct pool_call {
 	uint8_t *arg_out;
 	const uint8_t *arg;
 	int n, rows; /* images; rows of the map at a time */
+	const struct conv_use *conv;
 };
 
 static size_t align16(size_t floats)
@@ -251,10 +253,49 @@ static int rows_at_once(const struct pool_shape *ps)
 	return rows < 1 ? 1 : rows < ps->h ? rows : ps->h;
 }
 
-/* Of a thread: as bn_workspace() (the first one's serves all), rows of the map's gradient. */
-size_t bn_pool_workspace(const struct pool_shape *ps)
+static int images_at_once(const struct pool_shape *ps)
 {
-	return align16(bn_workspace(ps->c)) + (size_t)rows_at_once(ps) * (size_t)ps->w * (size_t)ps->c;
+	int images = USE_FLOATS / (ps->h * ps->w * ps->c);
+
+	return images < 1 ? 1 : images;
+}
+
+static size_t image_floats(const struct pool_shape *ps)
+{
+	return (size_t)ps->h * (size_t)ps->w * (size_t)ps->c;
+}
+
+static size_t weights_of(const struct conv_shape *cs)
+{
+	return align16((size_t)cs->r * (size_t)cs->s * (size_t)cs->c * (size_t)cs->k);
+}
+
+/* A thread's: as bn_workspace() and the strips' dw (the first one's serve all), rows of the map's gradient; that of images,
+ * their dw, and what the convolution needs. */
+struct room {
+	float *dw, *rows, *map, *once, *conv;
+};
+
+static size_t room_for(struct room *r, float *ws, const struct pool_shape *ps, const struct conv_shape *cs)
+{
+	size_t at = align16(bn_workspace(ps->c)), dw = at, rows, map, once;
+
+	rows = at += cs ? STRIPS * weights_of(cs) : 0;
+	map = at += align16((size_t)rows_at_once(ps) * (size_t)ps->w * (size_t)ps->c);
+	if (cs) {
+		once = at += align16((size_t)images_at_once(ps) * image_floats(ps));
+		at += weights_of(cs);
+	} else {
+		once = at;
+	}
+	if (r)
+		*r = (struct room){ws + dw, ws + rows, ws + map, ws + once, ws + at};
+	return at + (cs ? conv_workspace(cs, images_at_once(ps)) : 0);
+}
+
+size_t bn_pool_workspace(const struct pool_shape *ps, const struct conv_shape *cs)
+{
+	return align16(room_for(NULL, NULL, ps, cs));
 }
 
 static void pool_forward_part(void *ctx, int i, int n)
@@ -305,9 +346,13 @@ static struct rows take_rows(const struct pool_call *call, float *room, int imag
 	return (struct rows){room, ((ptrdiff_t)image * ps->h + row) * ps->w * ps->c, (int64_t)(end - row) * ps->w};
 }
 
-static float *own_room(const struct pool_call *call, int thread)
+static struct room own_room(const struct pool_call *call, int thread)
 {
-	return call->norm.crew->ws + (size_t)thread * call->norm.crew->ws_floats + align16(bn_workspace(call->norm.c));
+	const struct crew *crew = call->norm.crew;
+	struct room r;
+
+	room_for(&r, crew->ws + (size_t)thread * crew->ws_floats, call->ps, call->conv ? call->conv->cs : NULL);
+	return r;
 }
 
 /* A strip is some whole images here. */
@@ -327,25 +372,93 @@ static void pool_sums_part(void *ctx, int i, int n)
 	}
 }
 
+/* The gradient of one image's map, to dy. */
+static void spread_image(const struct pool_call *call, float *dy, float *rows, int image)
+{
+	const struct norm_call *no = &call->norm;
+	const ptrdiff_t first = (ptrdiff_t)image_floats(call->ps) * image;
+
+	for (int row = 0; row < call->ps->h; row += call->rows) {
+		struct rows r = take_rows(call, rows, image, row);
+
+		bn_spread(dy + r.at - first, NULL, r.d, NULL, no->y + r.at, no->mean, no->factors, false, no->batch,
+			  false, r.m, no->c);
+	}
+}
+
 static void pool_spread_part(void *ctx, int i, int n)
 {
 	const struct pool_call *call = ctx;
-	const struct norm_call *no = &call->norm;
-	float *room = own_room(call, i);
+	struct room room = own_room(call, i);
 
-	for (int image = (int)team_share(call->n, 1, i, n); image < team_share(call->n, 1, i + 1, n); image++) {
-		for (int row = 0; row < call->ps->h; row += call->rows) {
-			struct rows r = take_rows(call, room, image, row);
+	for (int image = (int)team_share(call->n, 1, i, n); image < team_share(call->n, 1, i + 1, n); image++)
+		spread_image(call, call->norm.out + image_floats(call->ps) * (size_t)image, room.rows, image);
+}
 
-			bn_spread(no->out + r.at, NULL, r.d, NULL, no->y + r.at, no->mean, no->factors, false,
-				  no->batch, false, r.m, no->c);
+/* ---- and with the convolution that alone makes the map ---- */
+
+static int groups_of(const struct pool_call *call)
+{
+	return (call->n + images_at_once(call->ps) - 1) / images_at_once(call->ps);
+}
+
+static int use_strips(const struct pool_call *call)
+{
+	return groups_of(call) < STRIPS ? groups_of(call) : STRIPS;
+}
+
+/* dw of some images. */
+static void use_images(const struct pool_call *call, float *dw, const struct room *room, int first, int images)
+{
+	const struct conv_shape *cs = call->conv->cs;
+
+	for (int i = 0; i < images; i++)
+		spread_image(call, room->map + image_floats(call->ps) * (size_t)i, room->rows, first + i);
+	conv_backward_weights(dw, NULL, room->map, call->conv->x + (ptrdiff_t)first * cs->h * cs->w * cs->c, cs, images,
+			      room->conv);
+}
+
+/* What lies behind the weights, up to a whole line, is added as well and never read. */
+static void add_floats(float *sum, const float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		sum[i] += x[i];
+}
+
+static void pool_use_part(void *ctx, int i, int n)
+{
+	const struct pool_call *call = ctx;
+	const struct room room = own_room(call, i), first = own_room(call, 0);
+	const size_t weights = weights_of(call->conv->cs);
+	const int each = images_at_once(call->ps), strips = use_strips(call);
+
+	for (int s = (int)team_share(strips, 1, i, n); s < team_share(strips, 1, i + 1, n); s++) {
+		int from = (int)team_share(groups_of(call), 1, s, strips);
+
+		for (int g = from; g < team_share(groups_of(call), 1, s + 1, strips); g++) {
+			float *sum = first.dw + (size_t)s * weights, *dw = g == from ? sum : room.once;
+
+			use_images(call, dw, &room, g * each, call->n - g * each < each ? call->n - g * each : each);
+			if (dw != sum)
+				add_floats(sum, dw, weights);
 		}
 	}
 }
 
-void bn_pool_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta, const float *dz,
-		      const uint8_t *arg, const float *y, const float *mean, const float *rstd, const float *gamma,
-		      bool batch_stats, const struct pool_shape *ps, int n)
+/* The strips' sums, in order. */
+static void join_weights(const struct pool_call *call)
+{
+	const struct conv_shape *cs = call->conv->cs;
+	const struct room first = own_room(call, 0);
+
+	for (int s = 1; s < use_strips(call); s++)
+		add_floats(first.dw, first.dw + (size_t)s * weights_of(cs), weights_of(cs));
+	memcpy(call->conv->dw, first.dw, (size_t)(cs->r * cs->s * cs->c * cs->k) * sizeof(float));
+}
+
+void bn_pool_backward(const struct crew *crew, float *dy, const struct conv_use *conv, float *dgamma, float *dbeta,
+		      const float *dz, const uint8_t *arg, const float *y, const float *mean, const float *rstd,
+		      const float *gamma, bool batch_stats, const struct pool_shape *ps, int n)
 {
 	const int c = ps->c;
 	const int64_t image = (int64_t)ps->h * ps->w;
@@ -366,16 +479,22 @@ void bn_pool_backward(const struct crew *crew, float *dy, float *dgamma, float *
 				 .dz = dz,
 				 .arg = arg,
 				 .n = n,
-				 .rows = rows_at_once(ps)};
+				 .rows = rows_at_once(ps),
+				 .conv = conv};
 
-	if (dgamma || (dy && batch_stats)) {
+	if (dgamma || ((dy || conv) && batch_stats)) {
 		split_run(crew, work, pool_sums_part, &call);
 		join_sums(&call.norm);
 	}
 	if (dgamma)
 		own_gradients(dgamma, dbeta, &call.norm, sums);
-	if (!dy)
+	if (!dy && !conv)
 		return;
 	make_factors(factors, &call.norm, sums);
-	split_run(crew, work, pool_spread_part, &call);
+	if (conv) {
+		split_run(crew, 8 * work, pool_use_part, &call); /* most of it is the convolution */
+		join_weights(&call);
+	} else {
+		split_run(crew, work, pool_spread_part, &call);
+	}
 }

@@ -209,7 +209,7 @@ static void backward_conv(struct net *net, struct node *n, int images)
 {
 	struct node *x = &net->node[n->in];
 
-	if (n->pooled) /* done at the pooling's turn */
+	if (n->pooled || n->used_up) /* done at the pooling's turn */
 		return;
 	if (trained(net, n))
 		split_conv_backward_weights(&net->crew, gradient(net, n->weight), gradient(net, n->bias), n->grad,
@@ -232,6 +232,19 @@ static void backward_bn(struct net *net, struct node *n, int images)
 		    n->relu && !n->gated, !net->freeze_bn, n->add_to_add, pixels(n, images), n->c);
 }
 
+static void backward_pooled_bn(struct net *net, const struct node *pool, const struct node *bn, int images)
+{
+	const struct node *y = &net->node[bn->in];
+	const struct conv_use use = {
+		.cs = &y->conv, .dw = y->used_up ? gradient(net, y->weight) : NULL, .x = net->node[y->in].back_out};
+	bool own = trained(net, bn), used_up = y->used_up && y->needs_grad;
+
+	bn_pool_backward(&net->crew, y->used_up ? NULL : y->grad, used_up ? &use : NULL,
+			 own ? gradient(net, bn->weight) : NULL, own ? gradient(net, bn->bias) : NULL, pool->grad,
+			 pool->mask, y->back_out, bn->saved_mean, bn->saved_rstd, weight(net, bn->weight),
+			 !net->freeze_bn, &pool->pool, images);
+}
+
 static void backward_pool(struct net *net, struct node *n, int images)
 {
 	struct node *x = &net->node[n->in];
@@ -245,12 +258,7 @@ static void backward_pool(struct net *net, struct node *n, int images)
 	if (n->gates)
 		split_relu_backward(&net->crew, n->grad, n->grad, n->back_out, pixels(n, images) * n->c);
 	if (n->pools) {
-		bool own = trained(net, x);
-
-		bn_pool_backward(&net->crew, net->node[x->in].grad, own ? gradient(net, x->weight) : NULL,
-				 own ? gradient(net, x->bias) : NULL, n->grad, n->mask, net->node[x->in].back_out,
-				 x->saved_mean, x->saved_rstd, weight(net, x->weight), !net->freeze_bn, &n->pool,
-				 images);
+		backward_pooled_bn(net, n, x, images);
 		return;
 	}
 	split_maxpool_backward(&net->crew, x->grad, n->grad, n->mask, &n->pool, images);

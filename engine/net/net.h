@@ -67,12 +67,13 @@ struct node {
 	bool add_to_in, add_to_add; /* a later node has already written that gradient: add to it */
 	bool gates, gated;          /* OP_MAXPOOL: does ReLU's backward work, its own or that of its input (gated) */
 	bool pools, pooled;         /* OP_MAXPOOL: does its input's work, which has no map */
-	float *out, *grad;          /* training: [batch][h][w][c]; grad NULL if not needed; neither if pooled */
-	float *grad_at;             /* where grad lies when it is needed */
-	float *back_out;            /* where the backward pass finds the map: out, or where it is computed again */
-	int again;                  /* OP_BN: node at whose backward turn that is done; -1: never */
-	float *eval_out;            /* evaluation: [eval_batch][h][w][c]; NULL where folded into the next node */
-	uint8_t *mask, *eval_mask;  /* OP_DROPOUT: kept elements; OP_MAXPOOL: where the maximum was */
+	bool used_up;      /* OP_CONV below such a BatchNorm: its gradient goes into its weights' as it is made */
+	float *out, *grad; /* training: [batch][h][w][c]; grad NULL if not needed; neither if pooled */
+	float *grad_at;    /* where grad lies when it is needed */
+	float *back_out;   /* where the backward pass finds the map: out, or where it is computed again */
+	int again;         /* OP_BN: node at whose backward turn that is done; -1: never */
+	float *eval_out;   /* evaluation: [eval_batch][h][w][c]; NULL where folded into the next node */
+	uint8_t *mask, *eval_mask;      /* OP_DROPOUT: kept elements; OP_MAXPOOL: where the maximum was */
 	float *saved_mean, *saved_rstd; /* OP_BN: the batch's, for the backward pass */
 };
 

@@ -11,7 +11,8 @@
  * that layer's only input is overwritten in place.
  *
  * A map that only a max pooling reads is not kept at all where one kernel does the work of both (pools_input()): at the
- * pooling's turns, so that what the pooled node reads lives until then.
+ * pooling's turns, so that what the pooled node reads lives until then. Where the first convolution lies below, the gradient
+ * of its map is not kept either (ends_backward()).
  */
 #include "engine/net/net.h"
 
@@ -47,10 +48,13 @@ static size_t kept_floats(const struct node *n, int batch)
 	return n->pooled ? 0 : map_floats(n, batch);
 }
 
-/* A BatchNorm's place is taken over by its input's gradient. */
-static size_t grad_floats(const struct node *n, int batch)
+/* A pooled BatchNorm's place is taken over by its input's gradient, if that is ever whole. */
+static size_t grad_floats(const struct net *net, int i)
 {
-	return n->pooled && n->op == OP_CONV ? 0 : map_floats(n, batch);
+	const struct node *n = &net->node[i];
+	bool none = n->used_up || (n->pooled && (n->op == OP_CONV || net->node[n->in].used_up));
+
+	return none ? 0 : map_floats(n, net->batch);
 }
 
 /* One byte an element. */
@@ -156,12 +160,22 @@ static bool pools_input(const struct net *net, int j)
 	return x->op == OP_BN && x->add < 0 && !pool->relu && bn_maxpool_fits(&pool->pool);
 }
 
+/* Is node i a convolution that nothing but its own weights wants a gradient from? */
+static bool ends_backward(const struct net *net, int i)
+{
+	const struct node *n = &net->node[i];
+
+	return n->op == OP_CONV && i >= net->first && n->bias < 0 && n->consumers == 1 && !net->node[n->in].needs_grad;
+}
+
 static void set_pooled(struct net *net)
 {
 	for (int j = 1; j < net->n_nodes; j++) {
-		struct node *pool = &net->node[j];
+		struct node *pool = &net->node[j], *x = &net->node[pool->in];
 
-		pool->pools = net->node[pool->in].pooled = pools_input(net, j);
+		pool->pools = x->pooled = pools_input(net, j);
+		if (x->in >= 0)
+			net->node[x->in].used_up = x->pooled && x->op == OP_BN && ends_backward(net, x->in);
 	}
 }
 
@@ -220,7 +234,7 @@ static void gradient_lives(struct plan *plan, const struct net *net)
 		for (int j = i + 1; j < net->n_nodes; j++)
 			if ((net->node[j].in == i || net->node[j].add == i) && written > last - j)
 				written = last - j;
-		plan->life[KIND_GRAD][i] = (struct life){grad_floats(&net->node[i], net->batch), 0, written, last - i};
+		plan->life[KIND_GRAD][i] = (struct life){grad_floats(net, i), 0, written, last - i};
 	}
 	for (int i = 0; i < net->n_nodes; i++) {
 		int place = grad_place(net, i);
@@ -345,6 +359,14 @@ static int choose_eval_batch(struct plan *plan, const struct net *net)
 	return n < 8 ? least : n > 256 ? 256 : (int)n;
 }
 
+/* The convolution whose gradient is used up at pooling i's turn, or NULL. */
+static const struct conv_shape *used_up_by(const struct net *net, int i)
+{
+	const struct node *y = &net->node[net->node[net->node[i].in].in];
+
+	return y->used_up ? &y->conv : NULL;
+}
+
 /* Of node i, in training and in evaluation. */
 static size_t node_workspace(const struct net *net, int i)
 {
@@ -358,7 +380,7 @@ static size_t node_workspace(const struct net *net, int i)
 	else if (n->pools && net->node[n->in].op == OP_CONV)
 		floats = split_conv_pool_workspace(&net->node[n->in].conv);
 	else if (n->pools)
-		floats = bn_pool_workspace(&n->pool);
+		floats = bn_pool_workspace(&n->pool, used_up_by(net, i));
 	return floats;
 }
 

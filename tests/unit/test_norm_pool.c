@@ -20,7 +20,7 @@ struct problem {
 static void setup(struct problem *t, const struct pool_shape *ps, int n)
 {
 	const size_t c = (size_t)ps->c;
-	size_t most = bn_pool_workspace(ps);
+	size_t most = bn_pool_workspace(ps, NULL);
 
 	*t = (struct problem){.ps = *ps, .n = n};
 	t->map_n = (size_t)(n * ps->h * ps->w) * c;
@@ -90,12 +90,53 @@ static void check_backward(struct problem *t, bool batch, bool own, bool below)
 	maxpool_backward(t->dmap, t->dz, t->arg, &t->ps, t->n);
 	bn_backward(&t->crew, below ? t->want : NULL, wanted, wanted ? wanted + c : NULL, NULL, t->dmap, NULL, t->y,
 		    t->mean, t->rstd, t->gamma, false, batch, false, m, c);
-	bn_pool_backward(&t->crew, below ? t->dy : NULL, grads, grads ? grads + c : NULL, t->dz, t->arg, t->y, t->mean,
-			 t->rstd, t->gamma, batch, &t->ps, t->n);
+	bn_pool_backward(&t->crew, below ? t->dy : NULL, NULL, grads, grads ? grads + c : NULL, t->dz, t->arg, t->y,
+			 t->mean, t->rstd, t->gamma, batch, &t->ps, t->n);
 	if (below)
 		near("dy through the pool", t->dy, t->want, t->map_n);
 	if (own)
 		near("dgamma, dbeta through the pool", grads, wanted, 2 * (size_t)c);
+}
+
+/* A team of one thread, which does the parts from the last to the first. */
+static void backwards(struct team *team, int most, team_part part, void *ctx)
+{
+	(void)team;
+	for (int i = most - 1; i >= 0; i--)
+		part(ctx, i, most);
+}
+
+/* The map's gradient used up by the convolution that made it, against the same by way of memory; cs fits the map. */
+static void check_used_up(struct problem *t, const struct conv_shape *cs, int threads, bool batch)
+{
+	const size_t c = (size_t)cs->k, x_n = (size_t)(t->n * cs->h * cs->w * cs->c);
+	const size_t w_n = (size_t)(cs->r * cs->s * cs->c) * c, ws = bn_pool_workspace(&t->ps, cs);
+	float *x = ref_random(x_n), *dw = ref_alloc(w_n), *one = ref_alloc(w_n);
+	struct team team = {backwards};
+	struct crew crew = {.threads = threads, .ws_floats = ws, .ws = ref_alloc((size_t)threads * ws), .eager = true};
+	const struct conv_use use = {dw, x, cs}, alone = {one, x, cs};
+	double *want = calloc(w_n, sizeof(*want)), *xd = ref_widen(x, x_n), *dyd;
+
+	memset(crew.ws, 0xff, (size_t)threads * ws * sizeof(float)); /* NaNs: nothing may leak into a result */
+	bn_pool_backward(&t->crew, t->dy, NULL, t->grads, t->grads + c, t->dz, t->arg, t->y, t->mean, t->rstd, t->gamma,
+			 batch, &t->ps, t->n);
+	dyd = ref_widen(t->dy, t->map_n);
+	ref_conv_backward_weights(want, dyd, xd, cs, t->n);
+	bn_pool_backward(&crew, NULL, &alone, t->grads + 2 * c, t->grads + 3 * c, t->dz, t->arg, t->y, t->mean, t->rstd,
+			 t->gamma, batch, &t->ps, t->n);
+	ref_near("dw of a map that is never there", one, want, w_n, 6e-6);
+	ref_same("its dgamma, dbeta", t->grads + 2 * c, t->grads, 2 * c);
+	crew.team = &team;
+	bn_pool_backward(&crew, NULL, &use, NULL, NULL, t->dz, t->arg, t->y, t->mean, t->rstd, t->gamma, batch, &t->ps,
+			 t->n);
+	ref_same("dw by a team", dw, one, w_n);
+	free(x);
+	free(dw);
+	free(one);
+	free(crew.ws);
+	free(want);
+	free(xd);
+	free(dyd);
 }
 
 static void check(const struct pool_shape *ps, int n)
@@ -128,6 +169,46 @@ static void shapes(void)
 	}
 }
 
+/* Stems; more images than strips, a batch that ends in the middle of a group of images. */
+static void used_up(void)
+{
+	static const int shape[][5] = {/* kernel, stride, c, side of the map, n */
+				       {7, 2, 3, 13, 3},
+				       {3, 1, 2, 9, 5},
+				       {3, 2, 1, 8, 2},
+				       {7, 2, 3, 64, 7},
+				       {3, 1, 3, 48, 37}};
+
+	for (size_t i = 0; i < sizeof(shape) / sizeof(shape[0]); i++) {
+		const int *s = shape[i], side = s[3];
+		const struct pool_shape ps = {.h = side,
+					      .w = side,
+					      .c = 64,
+					      .r = 3,
+					      .stride = 2,
+					      .pad = 1,
+					      .p = (side - 1) / 2 + 1,
+					      .q = (side - 1) / 2 + 1};
+		struct conv_shape cs = {.h = side * s[1],
+					.w = side * s[1],
+					.c = s[2],
+					.k = 64,
+					.r = s[0],
+					.s = s[0],
+					.stride = s[1],
+					.pad = s[0] / 2,
+					.p = side,
+					.q = side};
+		struct problem t;
+
+		cs.algo = conv_faster(&cs);
+		setup(&t, &ps, s[4]);
+		check_forward(&t, false); /* arg */
+		check_used_up(&t, &cs, 3, i % 2);
+		teardown(&t);
+	}
+}
+
 /* Equal pixels, a NaN and infinities: as one after the other. */
 static void ties_and_nan(void)
 {
@@ -151,6 +232,12 @@ static void all_shapes(void **state)
 	ref_each_isa(shapes);
 }
 
+static void all_used_up(void **state)
+{
+	(void)state;
+	ref_each_isa(used_up);
+}
+
 static void all_ties(void **state)
 {
 	(void)state;
@@ -161,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_shapes),
+		cmocka_unit_test(all_used_up),
 		cmocka_unit_test(all_ties),
 	};
 
