@@ -31,7 +31,7 @@ for folder in "$@"; do
 	for t in "$build/tests/$folder"/test_* "tests/$folder"/*.sh "$build/tests/$folder"; do
 		[ -f "$t" ] || continue
 		case $t in
-		*.o | *.d | *\**) ;;
+		*.o | *.d | *.gcno | *.gcda | *\**) ;;
 		*.sh) run "${t#tests/}" sh "$t" ;;
 		*) run "${t#"$build"/tests/}" "$t" ;;
 		esac
