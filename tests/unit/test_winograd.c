@@ -210,30 +210,42 @@ static void tails(void)
 }
 
 /* Results must not depend on which images share a call, so neither on where in a block a tile comes to lie. */
-static void batch_of_one(void)
+static void forward_alone(const struct problem *t)
 {
-	struct conv_shape cs = shape_of(9, 6, 32, 48, 1);
-	struct problem t;
-	float *all, *one;
-	size_t x_1, y_1;
+	size_t y_1 = t->y_n / (size_t)t->n, x_1 = t->x_n / (size_t)t->n;
+	float *all = nans(t->y_n), *one = nans(y_1);
 
-	setup(&t, &cs, 9);
-	y_1 = t.y_n / 9;
-	x_1 = t.x_n / 9;
-	all = nans(t.x_n > t.y_n ? t.x_n : t.y_n);
-	one = nans(x_1 > y_1 ? x_1 : y_1);
-	conv_forward(all, t.x, t.w, &cs, 9, NULL, t.ws);
-	for (size_t i = 0; i < 9; i++) {
-		conv_forward(one, t.x + i * x_1, t.w, &cs, 1, NULL, t.ws);
+	conv_forward(all, t->x, t->w, &t->cs, t->n, NULL, t->ws);
+	for (size_t i = 0; i < (size_t)t->n; i++) {
+		conv_forward(one, t->x + i * x_1, t->w, &t->cs, 1, NULL, t->ws);
 		ref_same("forward alone", one, all + i * y_1, y_1);
 	}
-	conv_backward_data(all, t.dy, t.w, &cs, 9, false, t.ws);
-	for (size_t i = 0; i < 9; i++) {
-		conv_backward_data(one, t.dy + i * y_1, t.w, &cs, 1, false, t.ws);
+	free(all);
+	free(one);
+}
+
+static void backward_alone(const struct problem *t)
+{
+	size_t y_1 = t->y_n / (size_t)t->n, x_1 = t->x_n / (size_t)t->n;
+	float *all = nans(t->x_n), *one = nans(x_1);
+
+	conv_backward_data(all, t->dy, t->w, &t->cs, t->n, false, t->ws);
+	for (size_t i = 0; i < (size_t)t->n; i++) {
+		conv_backward_data(one, t->dy + i * y_1, t->w, &t->cs, 1, false, t->ws);
 		ref_same("backward alone", one, all + i * x_1, x_1);
 	}
 	free(all);
 	free(one);
+}
+
+static void batch_of_one(void)
+{
+	struct conv_shape cs = shape_of(9, 6, 32, 48, 1);
+	struct problem t;
+
+	setup(&t, &cs, 9);
+	forward_alone(&t);
+	backward_alone(&t);
 	teardown(&t);
 }
 
@@ -358,20 +370,9 @@ static void stem_alone(void)
 {
 	struct conv_shape cs = shape_of(19, 16, 3, 48, 3);
 	struct problem t;
-	float *all, *one;
-	size_t y_1;
 
 	setup(&t, &cs, 4);
-	y_1 = t.y_n / 4;
-	all = nans(t.y_n);
-	one = nans(y_1);
-	conv_forward(all, t.x, t.w, &cs, 4, NULL, t.ws);
-	for (size_t i = 0; i < 4; i++) {
-		conv_forward(one, t.x + i * t.x_n / 4, t.w, &cs, 1, NULL, t.ws);
-		ref_same("forward alone", one, all + i * y_1, y_1);
-	}
-	free(all);
-	free(one);
+	forward_alone(&t);
 	teardown(&t);
 }
 
