@@ -246,10 +246,16 @@ static ptrdiff_t panel_floats(const struct stem *st)
 	return (ptrdiff_t)round_up(st->lanes, STEM_ROWS) * PANEL;
 }
 
+/* Where output k's weights begin in a plane of U. */
+static ptrdiff_t weights_at(const struct stem *st, int k)
+{
+	return (k - st->from) / PANEL * panel_floats(st) + (k - st->from) % PANEL;
+}
+
 static void transform_weights(float *u, const float *w, const struct stem *st)
 {
 	for (int k = st->from; k < st->to; k += VL) {
-		float *out = u + (k - st->from) / PANEL * panel_floats(st) + (k - st->from) % PANEL;
+		float *out = u + weights_at(st, k);
 
 		for (int lane = 0; lane < st->depth; lane++, out += PANEL)
 			transform_taps(out, st->u_plane, w, st->cs, lane, k, min_int(st->to - k, VL));
@@ -283,7 +289,7 @@ static void finish_taps(float *dw, const float *du, ptrdiff_t plane, const struc
 static void finish_weights(float *dw, const float *du, const struct stem *st)
 {
 	for (int k = st->from; k < st->to; k += VL) {
-		const float *from = du + (k - st->from) / PANEL * panel_floats(st) + (k - st->from) % PANEL;
+		const float *from = du + weights_at(st, k);
 
 		for (int lane = 0; lane < st->depth; lane++, from += PANEL)
 			finish_taps(dw, from, st->u_plane, st->cs, lane, k, min_int(st->to - k, VL));
@@ -373,7 +379,7 @@ static void forward(float *y, const float *x, const float *w, const struct conv_
 			for (int k = st.from; k < st.to; k += PANEL) {
 				int kn = min_int(st.to - k, PANEL);
 
-				multiply(r.m, r.v, r.u + (k - st.from) / PANEL * panel_floats(&st), &st, tiles, kn);
+				multiply(r.m, r.v, r.u + weights_at(&st, k), &st, tiles, kn);
 				transform_outputs(y, r.m, &st, &tl, t, tiles, k, kn);
 			}
 		}
@@ -477,8 +483,7 @@ static void backward_weights(float *dw, const float *dy, const float *x, const s
 								   min_int(st.to - k_next, PANEL));
 
 				transform_gradient(r.m, dy, r.zero, &st, t, tiles, k, kn);
-				sum_products(r.u + (k - st.from) / PANEL * panel_floats(&st), r.v, r.m, &st, tiles, kn,
-					     i + t > 0, &next);
+				sum_products(r.u + weights_at(&st, k), r.v, r.m, &st, tiles, kn, i + t > 0, &next);
 			}
 		}
 	}

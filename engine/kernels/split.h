@@ -56,10 +56,11 @@ void bn_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta
 
 /* ---- the same where a max pooling alone reads the map, which is never in memory; see bn_maxpool_fits() ---- */
 
-/* A convolution that alone makes the map that is normalised, and whose weights alone want that map's gradient. */
+/* A convolution without bias that alone makes the map that is normalised (cs->p, q, k: the map's h, w, c), and whose weights
+ * alone want that map's gradient. All are the caller's. */
 struct conv_use {
-	float *dw;
-	const float *x;
+	float *dw;      /* [r][s][c][k], overwritten */
+	const float *x; /* [n][h][w][c] */
 	const struct conv_shape *cs;
 };
 

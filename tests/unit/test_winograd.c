@@ -376,6 +376,31 @@ static void stem_alone(void)
 	teardown(&t);
 }
 
+/* A NaN in the middle of an image reaches the outputs that see it, and no other image. */
+static void stem_nan(void)
+{
+	struct conv_shape cs = shape_of(20, 20, 3, 16, 3);
+	struct problem t;
+	float *clean, *got;
+	size_t y_1;
+
+	setup(&t, &cs, 3);
+	y_1 = t.y_n / 3;
+	clean = nans(t.y_n);
+	got = nans(t.y_n);
+	conv_forward(clean, t.x, t.w, &cs, 3, NULL, t.ws);
+	t.x[t.x_n / 3 + (9 * 20 + 9) * 3] = NAN; /* seen by outputs 3 .. 6 of both directions */
+	conv_forward(got, t.x, t.w, &cs, 3, NULL, t.ws);
+	ref_same("the image before", got, clean, y_1);
+	ref_same("the image behind", got + 2 * y_1, clean + 2 * y_1, y_1);
+	for (int row = 3; row <= 6; row++)
+		for (int col = 3; col <= 6; col++)
+			assert_true(isnan(got[y_1 + (size_t)(row * cs.q + col) * 16]));
+	free(clean);
+	free(got);
+	teardown(&t);
+}
+
 static void stem_parts(void)
 {
 	parts_of(3, 53);
@@ -410,6 +435,7 @@ STEM_EACH_ISA(stem_geometry)
 STEM_EACH_ISA(stem_tails)
 STEM_EACH_ISA(stem_alone)
 STEM_EACH_ISA(stem_parts)
+STEM_EACH_ISA(stem_nan)
 
 static void test_choice(void **state)
 {
@@ -460,7 +486,8 @@ int main(void)
 		cmocka_unit_test(test_workspace_grows), cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_stem_channels),   cmocka_unit_test(test_stem_geometry),
 		cmocka_unit_test(test_stem_tails),      cmocka_unit_test(test_stem_alone),
-		cmocka_unit_test(test_stem_parts),      cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_stem_parts),      cmocka_unit_test(test_stem_nan),
+		cmocka_unit_test(test_choice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
