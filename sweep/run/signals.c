@@ -16,12 +16,13 @@ static const char *message;
 static void on_signal(int number, siginfo_t *info, void *context)
 {
 	bool from_parent = info->si_code <= 0 && info->si_pid == parent;
-	int nth = atomic_fetch_add(from_parent ? &passed_on : &direct, 1) + 1;
 	int saved = errno;
+	int nth;
 
 	(void)context;
-	if (number == SIGINT)
+	if (number == SIGINT) /* before it counts: another thread may have the second one in hand at this moment */
 		atomic_store(&interrupted, true);
+	nth = atomic_fetch_add(from_parent ? &passed_on : &direct, 1) + 1;
 	if (nth <= atomic_load(from_parent ? &direct : &passed_on))
 		return; /* known already */
 	if (nth == 1) {

@@ -85,9 +85,21 @@ until [ -n "$(find "$tmp/slow/trials" -name epochs.csv 2>/dev/null)" ]; do
 	sleep 0.05
 done
 sleep 0.2
-kill -STOP "$pid" # so that it finds both at once, with no time to end in between
+runner=$(tr -d ' ' <"/proc/$pid/task/$pid/children")
+kill -STOP "$runner" # so that it finds both at once, with no time to end in between
+while sed -n 's/^State:\s*//p' "/proc/$runner"/task/*/status | grep -qv '^T'; do
+	sleep 0.02
+done
 kill -TERM "$pid"
 kill -INT "$pid"
-kill -CONT "$pid"
+pending() { # SIGINT and SIGTERM: bits 1 and 14
+	mask=$(sed -n 's/^ShdPnd:\s*//p' "/proc/$runner/status")
+	[ $((0x$mask & 0x4002)) -eq $((0x4002)) ]
+}
+until pending; do
+	kill -0 "$pid" 2>/dev/null || fail "the run ended before its runner had both signals: $(cat "$tmp/err")"
+	sleep 0.02
+done
+kill -CONT "$runner"
 ended
 [ "$got" -eq 130 ] || fail "a second signal gave exit $got: $(cat "$tmp/err")"
