@@ -147,19 +147,43 @@ struct affine {
 	float mean[LANES], scale[LANES], beta[LANES];
 };
 
+static void set_affine(struct affine *af, const float *mean, const float *rstd, const float *gamma, const float *beta,
+		       const struct sheet *s)
+{
+	for (int k = 0; k < s->c; k++) {
+		af->mean[k] = mean[s->first + k];
+		af->scale[k] = gamma[s->first + k] * rstd[s->first + k];
+		af->beta[k] = beta[s->first + k];
+	}
+	repeat(af->mean, s);
+	repeat(af->scale, s);
+	repeat(af->beta, s);
+}
+
+/* The backward pass computes it again, to the same bits, to know its sign. */
+KERN_INLINE vf normal(const float *y, const struct affine *af, int j)
+{
+	return (vf_load(y) - vf_load(af->mean + j)) * vf_load(af->scale + j) + vf_load(af->beta + j);
+}
+
+KERN_INLINE float normal1(float y, const struct affine *af, int j)
+{
+	return (y - af->mean[j]) * af->scale[j] + af->beta[j];
+}
+
 KERN_INLINE void apply_line(float *z, const float *y, const struct affine *af, const float *add, bool relu, int lanes)
 {
 	int j = 0;
 
 	for (; j + VL <= lanes; j += VL) {
-		vf v = (vf_load(y + j) - vf_load(af->mean + j)) * vf_load(af->scale + j) + vf_load(af->beta + j);
+		vf v = normal(y + j, af, j);
 
 		if (add)
 			v += vf_load(add + j);
 		vf_store(z + j, relu ? vf_relu(v) : v);
 	}
 	for (; j < lanes; j++) {
-		float v = (y[j] - af->mean[j]) * af->scale[j] + af->beta[j];
+		float v = normal1(y[j], af, j);
 
 		if (add)
 			v += add[j];
@@ -187,14 +211,7 @@ static void apply_sheet(float *z, const float *y, const float *mean, const float
 {
 	struct affine af;
 
-	for (int k = 0; k < s->c; k++) {
-		af.mean[k] = mean[s->first + k];
-		af.scale[k] = gamma[s->first + k] * rstd[s->first + k];
-		af.beta[k] = beta[s->first + k];
-	}
-	repeat(af.mean, s);
-	repeat(af.scale, s);
-	repeat(af.beta, s);
+	set_affine(&af, mean, rstd, gamma, beta, s);
 	if (add && relu)
 		apply_rows(z, y, &af, add, true, s);
 	else if (add)
@@ -227,61 +244,77 @@ static void forward_eval(float *z, const float *y, const float *mean, const floa
 
 /* ---- backward ---- */
 
+/* What says where ReLU let values through: nothing, as there is none; its output z; or y, of which z is made again. */
+enum gate { OPEN, BY_Z, BY_Y };
+
 /* What reaches the affine map: dz, but 0 where ReLU stopped it (as torch: where z <= 0). */
-KERN_INLINE vf gate(const float *dz, const float *z, bool relu)
+KERN_INLINE vf gated(enum gate gate, const float *dz, const float *z, const float *y, const struct affine *af, int j)
 {
-	return relu ? vf_and(vf_load(dz), ~(vi)(vf_load(z) <= 0.0f)) : vf_load(dz);
+	vf d = vf_load(dz);
+
+	return gate == OPEN ? d : vf_and(d, ~(vi)((gate == BY_Z ? vf_load(z) : normal(y, af, j)) <= 0.0f));
 }
 
-KERN_INLINE float gate1(float dz, const float *z, bool relu)
+KERN_INLINE float gated1(enum gate gate, float dz, const float *z, const float *y, const struct affine *af, int j)
 {
-	return relu && *z <= 0.0f ? 0.0f : dz;
+	return gate != OPEN && (gate == BY_Z ? *z : normal1(*y, af, j)) <= 0.0f ? 0.0f : dz;
 }
 
-/* s1[j] = sum of gated dz, s2[j] = sum of gated dz * (y - mean) */
-KERN_INLINE void sum_gated_lines(float *s1, float *s2, const float *dz, const float *z, const float *y,
-				 const float *mean, bool relu, int64_t rows, ptrdiff_t pitch, int vectors)
+/* Maps from one place on, and how to read them. */
+struct maps {
+	const float *dz, *z, *y;
+	const struct affine *af; /* only its mean, unless BY_Y */
+};
+
+KERN_INLINE struct maps maps_at(const struct maps *m, ptrdiff_t at)
+{
+	return (struct maps){m->dz + at, m->z + at, m->y + at, m->af};
+}
+
+/* s1[j] = sum of gated dz, s2[j] = sum of gated dz * (y - mean): `vectors` vectors of lanes from j on */
+KERN_INLINE void sum_gated_lines(float *s1, float *s2, const struct maps *m, int j, enum gate gate, int64_t rows,
+				 ptrdiff_t pitch, int vectors)
 {
 	vf a[GROUP] = {{0}}, b[GROUP] = {{0}}, mu[GROUP];
 
 	KERN_UNROLL
 	for (int v = 0; v < vectors; v++)
-		mu[v] = vf_load(mean + v * VL);
+		mu[v] = vf_load(m->af->mean + j + v * VL);
 	for (int64_t i = 0; i < rows; i++) {
-		ptrdiff_t at = i * pitch;
-
 		KERN_UNROLL
 		for (int v = 0; v < vectors; v++) {
-			vf d = gate(dz + at + v * VL, z + at + v * VL, relu);
+			int lane = j + v * VL;
+			ptrdiff_t at = i * pitch + lane;
+			vf d = gated(gate, m->dz + at, m->z + at, m->y + at, m->af, lane);
 
 			a[v] += d;
-			b[v] += d * (vf_load(y + at + v * VL) - mu[v]);
+			b[v] += d * (vf_load(m->y + at) - mu[v]);
 		}
 	}
 	KERN_UNROLL
 	for (int v = 0; v < vectors; v++) {
-		vf_store(s1 + v * VL, a[v]);
-		vf_store(s2 + v * VL, b[v]);
+		vf_store(s1 + j + v * VL, a[v]);
+		vf_store(s2 + j + v * VL, b[v]);
 	}
 }
 
-KERN_INLINE void sum_gated_rows(float *s1, float *s2, const float *dz, const float *z, const float *y,
-				const float *mean, bool relu, int64_t rows, ptrdiff_t pitch, int lanes)
+KERN_INLINE void sum_gated_rows(float *s1, float *s2, const struct maps *m, enum gate gate, int64_t rows,
+				ptrdiff_t pitch, int lanes)
 {
 	int j = 0;
 
 	for (; j + GROUP * VL <= lanes; j += GROUP * VL)
-		sum_gated_lines(s1 + j, s2 + j, dz + j, z + j, y + j, mean + j, relu, rows, pitch, GROUP);
+		sum_gated_lines(s1, s2, m, j, gate, rows, pitch, GROUP);
 	for (; j + VL <= lanes; j += VL)
-		sum_gated_lines(s1 + j, s2 + j, dz + j, z + j, y + j, mean + j, relu, rows, pitch, 1);
+		sum_gated_lines(s1, s2, m, j, gate, rows, pitch, 1);
 	for (; j < lanes; j++) {
 		s1[j] = s2[j] = 0;
 		for (int64_t i = 0; i < rows; i++) {
 			ptrdiff_t at = i * pitch + j;
-			float d = gate1(dz[at], z + at, relu);
+			float d = gated1(gate, m->dz[at], m->z + at, m->y + at, m->af, j);
 
 			s1[j] += d;
-			s2[j] += d * (y[at] - mean[j]);
+			s2[j] += d * (m->y[at] - m->af->mean[j]);
 		}
 	}
 }
@@ -290,16 +323,18 @@ struct gated_sums {
 	double d[LANES], dy[LANES]; /* sum of gated dz; of gated dz * (y - mean) */
 };
 
-static void add_block(struct gated_sums *sums, const struct sheet *s, ptrdiff_t at, int64_t rows, int lanes,
-		      const float *dz, const float *z, const float *y, const float *mean, bool relu)
+static void add_block(struct gated_sums *sums, const struct sheet *s, const struct maps *m, enum gate gate,
+		      int64_t rows, int lanes)
 {
 	float s1[LANES], s2[LANES];
 	double t1[LANES], t2[LANES];
 
-	if (relu)
-		sum_gated_rows(s1, s2, dz + at, z + at, y + at, mean, true, rows, s->pitch, lanes);
+	if (gate == BY_Y)
+		sum_gated_rows(s1, s2, m, BY_Y, rows, s->pitch, lanes);
+	else if (gate == BY_Z)
+		sum_gated_rows(s1, s2, m, BY_Z, rows, s->pitch, lanes);
 	else
-		sum_gated_rows(s1, s2, dz + at, dz + at, y + at, mean, false, rows, s->pitch, lanes);
+		sum_gated_rows(s1, s2, m, OPEN, rows, s->pitch, lanes);
 	fold_lanes(t1, s1, s, lanes);
 	fold_lanes(t2, s2, s, lanes);
 	for (int k = 0; k < s->c; k++) {
@@ -308,110 +343,132 @@ static void add_block(struct gated_sums *sums, const struct sheet *s, ptrdiff_t 
 	}
 }
 
-static void sum_gated(struct gated_sums *sums, const struct sheet *s, const float *dz, const float *z, const float *y,
-		      const float *mean, bool relu)
+static void sum_gated(struct gated_sums *sums, const struct sheet *s, const struct maps *m, enum gate gate)
 {
+	struct maps block;
+
 	memset(sums, 0, sizeof(*sums));
-	for (int64_t i = 0; i < s->rows; i += BLOCK)
-		add_block(sums, s, i * s->pitch + s->first, s->rows - i < BLOCK ? s->rows - i : BLOCK, s->lanes, dz, z,
-			  y, mean, relu);
+	for (int64_t i = 0; i < s->rows; i += BLOCK) {
+		block = maps_at(m, i * s->pitch);
+		add_block(sums, s, &block, gate, s->rows - i < BLOCK ? s->rows - i : BLOCK, s->lanes);
+	}
+	block = maps_at(m, s->rows * s->pitch);
 	if (s->rest)
-		add_block(sums, s, s->rows * s->pitch + s->first, 1, s->rest, dz, z, y, mean, relu);
+		add_block(sums, s, &block, gate, 1, s->rest);
 }
 
 /* dy = d * a - (y - mean) * b - c0, one line of parameters */
 struct spread {
-	float a[LANES], b[LANES], c0[LANES], mean[LANES];
+	float a[LANES], b[LANES], c0[LANES];
 };
 
 /*
- * dadd is written before dy and dz is read first, so that either may alias dz. Without batch statistics y has no part
- * and is not read.
+ * dadd is written before dy and dz is read first, so that either may alias dz. Without batch statistics y has no part in dy
+ * and is not read for it.
  */
-KERN_INLINE void spread_line(float *dy, float *dadd, const float *dz, const float *z, const float *y,
-			     const struct spread *sp, bool relu, bool batch, bool accumulate, int lanes)
+KERN_INLINE void spread_line(float *dy, float *dadd, const struct maps *m, const struct spread *sp, enum gate gate,
+			     bool batch, bool accumulate, int lanes)
 {
 	int j = 0;
 
 	for (; j + VL <= lanes; j += VL) {
-		vf d = gate(dz + j, z + j, relu);
+		vf d = gated(gate, m->dz + j, m->z + j, m->y + j, m->af, j);
 
 		if (dadd)
 			vf_store(dadd + j, accumulate ? vf_load(dadd + j) + d : d);
 		if (dy && batch)
 			vf_store(dy + j, d * vf_load(sp->a + j) - vf_load(sp->c0 + j) -
-						 (vf_load(y + j) - vf_load(sp->mean + j)) * vf_load(sp->b + j));
+						 (vf_load(m->y + j) - vf_load(m->af->mean + j)) * vf_load(sp->b + j));
 		else if (dy)
 			vf_store(dy + j, d * vf_load(sp->a + j));
 	}
 	for (; j < lanes; j++) {
-		float d = gate1(dz[j], z + j, relu);
+		float d = gated1(gate, m->dz[j], m->z + j, m->y + j, m->af, j);
 
 		if (dadd)
 			dadd[j] = accumulate ? dadd[j] + d : d;
 		if (dy)
-			dy[j] = batch ? d * sp->a[j] - sp->c0[j] - (y[j] - sp->mean[j]) * sp->b[j] : d * sp->a[j];
+			dy[j] = batch ? d * sp->a[j] - sp->c0[j] - (m->y[j] - m->af->mean[j]) * sp->b[j] : d * sp->a[j];
 	}
 }
 
-KERN_INLINE void spread_rows(float *dy, float *dadd, const float *dz, const float *z, const float *y,
-			     const struct spread *sp, bool relu, bool batch, bool accumulate, const struct sheet *s)
+KERN_INLINE void spread_rows(float *dy, float *dadd, const struct maps *m, const struct spread *sp, enum gate gate,
+			     bool batch, bool accumulate, const struct sheet *s)
 {
 	for (int64_t i = 0; i < s->rows + (s->rest > 0); i++) {
-		ptrdiff_t at = i * s->pitch + s->first;
-		int lanes = i < s->rows ? s->lanes : s->rest;
+		ptrdiff_t at = i * s->pitch;
+		struct maps line = maps_at(m, at);
 
-		spread_line(dy ? dy + at : NULL, dadd ? dadd + at : NULL, dz + at, z + at, y + at, sp, relu, batch,
-			    accumulate, lanes);
+		spread_line(dy ? dy + s->first + at : NULL, dadd ? dadd + s->first + at : NULL, &line, sp, gate, batch,
+			    accumulate, i < s->rows ? s->lanes : s->rest);
 	}
 }
 
-static void spread_sheet(float *dy, float *dadd, const float *dz, const float *z, const float *y,
-			 const struct spread *sp, bool relu, bool batch, bool accumulate, const struct sheet *s)
+static void spread_sheet(float *dy, float *dadd, const struct maps *m, const struct spread *sp, enum gate gate,
+			 bool batch, bool accumulate, const struct sheet *s)
 {
-	if (!relu)
-		z = dz;
-	if (!dadd && dy && relu && batch)
-		spread_rows(dy, NULL, dz, z, y, sp, true, true, false, s);
+	if (!dadd && dy && batch && gate == BY_Y)
+		spread_rows(dy, NULL, m, sp, BY_Y, true, false, s);
+	else if (!dadd && dy && batch && gate == BY_Z)
+		spread_rows(dy, NULL, m, sp, BY_Z, true, false, s);
 	else if (!dadd && dy && batch)
-		spread_rows(dy, NULL, dz, z, y, sp, false, true, false, s);
+		spread_rows(dy, NULL, m, sp, OPEN, true, false, s);
 	else
-		spread_rows(dy, dadd, dz, z, y, sp, relu, batch, accumulate, s);
+		spread_rows(dy, dadd, m, sp, gate, batch, accumulate, s);
 }
 
-static void sums(double *d, double *d_y, const float *dz, const float *z, const float *y, const float *mean, bool relu,
+static enum gate gate_of(const struct bn_gate *relu)
+{
+	return !relu ? OPEN : relu->z ? BY_Z : BY_Y;
+}
+
+/* A sheet's maps; z where it is not read is any that may be pointed into. */
+static struct maps maps_of(struct affine *af, const float *dz, const struct bn_gate *relu, const float *y,
+			   const float *mean, const struct sheet *s)
+{
+	const struct maps all = {dz, relu && relu->z ? relu->z : dz, y, af};
+
+	if (gate_of(relu) == BY_Y) {
+		set_affine(af, mean, relu->rstd, relu->gamma, relu->beta, s);
+	} else {
+		memcpy(af->mean, mean + s->first, (size_t)s->c * sizeof(*mean));
+		repeat(af->mean, s);
+	}
+	return maps_at(&all, s->first);
+}
+
+static void sums(double *d, double *d_y, const float *dz, const struct bn_gate *relu, const float *y, const float *mean,
 		 int64_t m, int c)
 {
 	for (int first = 0; first < c; first += LANES) {
 		struct sheet s = sheet_at(first, m, c);
 		struct gated_sums gs;
-		float mu[LANES];
+		struct affine af;
+		struct maps maps = maps_of(&af, dz, relu, y, mean, &s);
 
-		memcpy(mu, mean + first, (size_t)s.c * sizeof(*mu));
-		repeat(mu, &s);
-		sum_gated(&gs, &s, dz, z, y, mu, relu);
+		sum_gated(&gs, &s, &maps, gate_of(relu));
 		memcpy(d + first, gs.d, (size_t)s.c * sizeof(*d));
 		memcpy(d_y + first, gs.dy, (size_t)s.c * sizeof(*d_y));
 	}
 }
 
-static void spread(float *dy, float *dadd, const float *dz, const float *z, const float *y, const float *mean,
-		   const float *factors, bool relu, bool batch, bool accumulate_add, int64_t m, int c)
+static void spread(float *dy, float *dadd, const float *dz, const struct bn_gate *relu, const float *y,
+		   const float *mean, const float *factors, bool batch, bool accumulate_add, int64_t m, int c)
 {
 	for (int first = 0; first < c; first += LANES) {
 		struct sheet s = sheet_at(first, m, c);
 		size_t bytes = (size_t)s.c * sizeof(float);
+		struct affine af;
+		struct maps maps = maps_of(&af, dz, relu, y, mean, &s);
 		struct spread sp;
 
 		memcpy(sp.a, factors + first, bytes);
 		memcpy(sp.b, factors + c + first, bytes);
 		memcpy(sp.c0, factors + 2 * c + first, bytes);
-		memcpy(sp.mean, mean + first, bytes);
 		repeat(sp.a, &s);
 		repeat(sp.b, &s);
 		repeat(sp.c0, &s);
-		repeat(sp.mean, &s);
-		spread_sheet(dy, dadd, dz, z, y, &sp, relu, batch, accumulate_add, &s);
+		spread_sheet(dy, dadd, &maps, &sp, gate_of(relu), batch, accumulate_add, &s);
 	}
 }
 

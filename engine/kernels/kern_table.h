@@ -37,10 +37,10 @@ struct kern_norm_table {
 	void (*moments)(double *mean, double *m2, const float *y, int64_t m, int c);
 	void (*forward_eval)(float *z, const float *y, const float *mean, const float *rstd, const float *gamma,
 			     const float *beta, const float *add, bool relu, int64_t m, int c);
-	void (*sums)(double *d, double *d_y, const float *dz, const float *z, const float *y, const float *mean,
-		     bool relu, int64_t m, int c);
-	void (*spread)(float *dy, float *dadd, const float *dz, const float *z, const float *y, const float *mean,
-		       const float *factors, bool relu, bool batch, bool accumulate_add, int64_t m, int c);
+	void (*sums)(double *d, double *d_y, const float *dz, const struct bn_gate *relu, const float *y,
+		     const float *mean, int64_t m, int c);
+	void (*spread)(float *dy, float *dadd, const float *dz, const struct bn_gate *relu, const float *y,
+		       const float *mean, const float *factors, bool batch, bool accumulate_add, int64_t m, int c);
 };
 
 struct kern_pool_table {

@@ -167,16 +167,16 @@ void bn_forward_eval(float *z, const float *y, const float *mean, const float *r
 	use->norm->forward_eval(z, y, mean, rstd, gamma, beta, add, relu, m, c);
 }
 
-void bn_sums(double *d, double *d_y, const float *dz, const float *z, const float *y, const float *mean, bool relu,
+void bn_sums(double *d, double *d_y, const float *dz, const struct bn_gate *relu, const float *y, const float *mean,
 	     int64_t m, int c)
 {
-	use->norm->sums(d, d_y, dz, z, y, mean, relu, m, c);
+	use->norm->sums(d, d_y, dz, relu, y, mean, m, c);
 }
 
-void bn_spread(float *dy, float *dadd, const float *dz, const float *z, const float *y, const float *mean,
-	       const float *factors, bool relu, bool batch_stats, bool accumulate_add, int64_t m, int c)
+void bn_spread(float *dy, float *dadd, const float *dz, const struct bn_gate *relu, const float *y, const float *mean,
+	       const float *factors, bool batch_stats, bool accumulate_add, int64_t m, int c)
 {
-	use->norm->spread(dy, dadd, dz, z, y, mean, factors, relu, batch_stats, accumulate_add, m, c);
+	use->norm->spread(dy, dadd, dz, relu, y, mean, factors, batch_stats, accumulate_add, m, c);
 }
 
 bool linear_by_blas(int d, int o)

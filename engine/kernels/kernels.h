@@ -74,13 +74,21 @@ void bn_moments(double *mean, double *m2, const float *y, int64_t m, int c);
 /* z = act(gamma * (y - mean) * rstd + beta [+ add]), act = ReLU where relu */
 void bn_forward_eval(float *z, const float *y, const float *mean, const float *rstd, const float *gamma,
 		     const float *beta, const float *add, bool relu, int64_t m, int c);
-/* d [c] = sum of dz, d_y [c] = sum of dz * (y - mean), over rows where not relu or z > 0 or z is NaN */
-void bn_sums(double *d, double *d_y, const float *dz, const float *z, const float *y, const float *mean, bool relu,
+/*
+ * The ReLU behind it, for the backward pass: dz counts only where its output z is greater than 0 or NaN (as in torch). z NULL:
+ * it is computed again as bn_forward_eval() did without `add`, to the same bits, with the mean given beside it; for that alone
+ * are the others, [c] each.
+ */
+struct bn_gate {
+	const float *z, *rstd, *gamma, *beta;
+};
+/* d [c] = sum of dz, d_y [c] = sum of dz * (y - mean), over rows that count; relu NULL: all do */
+void bn_sums(double *d, double *d_y, const float *dz, const struct bn_gate *relu, const float *y, const float *mean,
 	     int64_t m, int c);
-/* With that dz: dy = dz * a - (y - mean) * b - c0 (batch_stats; else dz * a), factors [3][c] = a, b, c0; dadd (+)= dz. Either
- * of dy, dadd may be NULL, and one alias dz. */
-void bn_spread(float *dy, float *dadd, const float *dz, const float *z, const float *y, const float *mean,
-	       const float *factors, bool relu, bool batch_stats, bool accumulate_add, int64_t m, int c);
+/* With that dz, else 0: dy = dz * a - (y - mean) * b - c0 (batch_stats; else dz * a), factors [3][c] = a, b, c0; dadd (+)= dz.
+ * Either of dy, dadd may be NULL, and one alias dz. */
+void bn_spread(float *dy, float *dadd, const float *dz, const struct bn_gate *relu, const float *y, const float *mean,
+	       const float *factors, bool batch_stats, bool accumulate_add, int64_t m, int c);
 
 /* ---- linear (torch.nn.functional.linear): y [n][o] = x [n][d] w^T [o][d] + b ---- */
 

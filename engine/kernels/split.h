@@ -45,14 +45,14 @@ void split_bn_forward_eval(const struct crew *crew, float *z, const float *y, co
 			   const float *gamma, const float *beta, const float *add, bool relu, int64_t m, int c);
 /*
  * dz -> dy, dgamma, dbeta, and dadd (the residual's gradient; NULL where there was no add). With relu, dz counts only
- * where z > 0 or z is NaN (as in torch); without, z is not read and may be NULL. batch_stats: mean and rstd were the
- * batch's own (train mode), else constants. dy may be NULL (frozen below); dgamma and dbeta may both be NULL (frozen).
+ * where z > 0 or z is NaN (as in torch); z NULL, where there was no add: it is computed again (struct bn_gate), and only then
+ * is beta read. Without relu neither is. batch_stats: mean and rstd were the batch's own (train mode), else constants. dy may be NULL (frozen below); dgamma and dbeta may both be NULL (frozen).
  * dy may alias dz. dadd may alias dz only if dy does not. dy and dadd are overwritten; where accumulate_add, dadd is
  * added to.
  */
 void bn_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz,
-		 const float *z, const float *y, const float *mean, const float *rstd, const float *gamma, bool relu,
-		 bool batch_stats, bool accumulate_add, int64_t m, int c);
+		 const float *z, const float *y, const float *mean, const float *rstd, const float *gamma,
+		 const float *beta, bool relu, bool batch_stats, bool accumulate_add, int64_t m, int c);
 
 /* ---- the same where a max pooling alone reads the map, which is never in memory; see bn_maxpool_fits() ---- */
 

@@ -128,6 +128,11 @@ void bn_forward_train(const struct crew *crew, float *z, float *mean, float *rst
 
 /* ---- backward ---- */
 
+static struct bn_gate gate_at(const struct norm_call *call, ptrdiff_t at)
+{
+	return (struct bn_gate){call->z ? call->z + at : NULL, call->rstd, call->gamma, call->beta};
+}
+
 static void sums_part(void *ctx, int i, int n)
 {
 	const struct norm_call *call = ctx;
@@ -136,9 +141,10 @@ static void sums_part(void *ctx, int i, int n)
 		ptrdiff_t at = k * call->strip * call->c;
 		double *s;
 		int64_t rows = strip_at(call, k, &s);
+		struct bn_gate gate = gate_at(call, at);
 
-		bn_sums(s, s + call->c, call->dz + at, call->z ? call->z + at : NULL, call->y + at, call->mean,
-			call->relu, rows, call->c);
+		bn_sums(s, s + call->c, call->dz + at, call->relu ? &gate : NULL, call->y + at, call->mean, rows,
+			call->c);
 	}
 }
 
@@ -174,11 +180,12 @@ static void spread_part(void *ctx, int i, int n)
 	const struct norm_call *call = ctx;
 	int64_t row = team_share(call->m, STRIP_UNIT, i, n), rows = team_share(call->m, STRIP_UNIT, i + 1, n) - row;
 	ptrdiff_t at = row * call->c;
+	struct bn_gate gate = gate_at(call, at);
 
 	if (rows > 0)
 		bn_spread(call->out ? call->out + at : NULL, call->dadd ? call->dadd + at : NULL, call->dz + at,
-			  call->z ? call->z + at : NULL, call->y + at, call->mean, call->factors, call->relu,
-			  call->batch, call->accumulate, rows, call->c);
+			  call->relu ? &gate : NULL, call->y + at, call->mean, call->factors, call->batch,
+			  call->accumulate, rows, call->c);
 }
 
 static void own_gradients(float *dgamma, float *dbeta, const struct norm_call *call, const double *sums)
@@ -190,8 +197,8 @@ static void own_gradients(float *dgamma, float *dbeta, const struct norm_call *c
 }
 
 void bn_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta, float *dadd, const float *dz,
-		 const float *z, const float *y, const float *mean, const float *rstd, const float *gamma, bool relu,
-		 bool batch_stats, bool accumulate_add, int64_t m, int c)
+		 const float *z, const float *y, const float *mean, const float *rstd, const float *gamma,
+		 const float *beta, bool relu, bool batch_stats, bool accumulate_add, int64_t m, int c)
 {
 	const double *sums = (double *)crew->ws;
 	float *factors = crew->ws + (size_t)STRIPS * 2 * 2 * (size_t)c;
@@ -204,6 +211,7 @@ void bn_backward(const struct crew *crew, float *dy, float *dgamma, float *dbeta
 				 .mean = mean,
 				 .rstd = rstd,
 				 .gamma = gamma,
+				 .beta = beta,
 				 .factors = factors,
 				 .relu = relu,
 				 .batch = batch_stats,
@@ -381,8 +389,8 @@ static void spread_image(const struct pool_call *call, float *dy, float *rows, i
 	for (int row = 0; row < call->ps->h; row += call->rows) {
 		struct rows r = take_rows(call, rows, image, row);
 
-		bn_spread(dy + r.at - first, NULL, r.d, NULL, no->y + r.at, no->mean, no->factors, false, no->batch,
-			  false, r.m, no->c);
+		bn_spread(dy + r.at - first, NULL, r.d, NULL, no->y + r.at, no->mean, no->factors, no->batch, false,
+			  r.m, no->c);
 	}
 }
 

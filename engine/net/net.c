@@ -228,8 +228,9 @@ static void backward_bn(struct net *net, struct node *n, int images)
 	if (n->pooled) /* done at the pooling's turn */
 		return;
 	bn_backward(&net->crew, x->grad, own ? gradient(net, n->weight) : NULL, own ? gradient(net, n->bias) : NULL,
-		    add_grad, n->grad, n->back_out, x->back_out, n->saved_mean, n->saved_rstd, weight(net, n->weight),
-		    n->relu && !n->gated, !net->freeze_bn, n->add_to_add, pixels(n, images), n->c);
+		    add_grad, n->grad, n->add < 0 ? NULL : n->back_out, x->back_out, n->saved_mean, n->saved_rstd,
+		    weight(net, n->weight), weight(net, n->bias), n->relu && !n->gated, !net->freeze_bn, n->add_to_add,
+		    pixels(n, images), n->c);
 }
 
 static void backward_pooled_bn(struct net *net, const struct node *pool, const struct node *bn, int images)

@@ -114,7 +114,8 @@ static struct use use_of(const struct net *net, int i)
 	const struct node *n = &net->node[i];
 	struct use u = {.forward = i == net->n_nodes - 1 ? i + 1 : i};
 
-	if (n->needs_grad && !n->gated && (n->op == OP_RELU || (n->op == OP_BN && n->relu)))
+	/* ReLU's output says where it let values through; a BatchNorm without `add` knows it from its input. */
+	if (n->needs_grad && !n->gated && (n->op == OP_RELU || (n->op == OP_BN && n->relu && n->add >= 0)))
 		add_backward_use(&u, last - i);
 	if (n->needs_grad && n->gates)
 		add_backward_use(&u, last - i);

@@ -195,7 +195,7 @@ static void call_bn_forward(const struct rest *r, float *const *b)
 
 static void call_bn_backward(const struct rest *r, float *const *b)
 {
-	bn_backward(&alone, b[2], b[10], b[11], NULL, b[3], b[0], b[1], b[5], b[6], b[9], true, true, false, r->m,
+	bn_backward(&alone, b[2], b[10], b[11], NULL, b[3], NULL, b[1], b[5], b[6], b[9], b[9], true, true, false, r->m,
 		    r->c);
 }
 
@@ -225,11 +225,11 @@ static void call_linear_backward(const struct rest *r, float *const *b)
 
 static const struct rest rests[] = {
 	{"bn+relu fwd 8@14", 6272, 8, 0, call_bn_forward, 8},
-	{"bn+relu bwd 8@14", 6272, 8, 0, call_bn_backward, 16},
+	{"bn+relu bwd 8@14", 6272, 8, 0, call_bn_backward, 12},
 	{"bn+relu fwd 32@4", 512, 32, 0, call_bn_forward, 8},
-	{"bn+relu bwd 32@4", 512, 32, 0, call_bn_backward, 16},
+	{"bn+relu bwd 32@4", 512, 32, 0, call_bn_backward, 12},
 	{"bn+relu fwd 64@56", 12544, 64, 0, call_bn_forward, 8},
-	{"bn+relu bwd 64@56", 12544, 64, 0, call_bn_backward, 16},
+	{"bn+relu bwd 64@56", 12544, 64, 0, call_bn_backward, 12},
 	{"sgd 40960", 40, 1024, 0, call_sgd, 20},
 	{"adam 40960", 40, 1024, 0, call_adam, 28},
 	{"linear fwd 32x32-10", 32, 32, 10, call_linear, 0},

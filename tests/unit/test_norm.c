@@ -196,7 +196,7 @@ static void check_backward(const struct problem *t, bool accumulate)
 		for (size_t i = 0; i < t->n; i++)
 			g.dadd[i] += (double)t->add[i];
 	bn_backward(&alone, dy, dgamma, dbeta, t->with_add ? dadd : NULL, t->dz, t->relu ? t->z : NULL, t->y, t->mean,
-		    t->rstd, t->gamma, t->relu, t->batch, accumulate, t->m, t->c);
+		    t->rstd, t->gamma, t->beta, t->relu, t->batch, accumulate, t->m, t->c);
 	ref_near(t->what, dy, g.dy, t->n, 1e-5);
 	ref_near("dgamma", dgamma, g.dgamma, k, 1e-5);
 	ref_near("dbeta", dbeta, g.dbeta, k, 1e-5);
@@ -233,31 +233,79 @@ static void aliases(void)
 		setup(&t, 101, 24, bits & 1, true, bits & 2);
 		forward(&t);
 		dy = ref_alloc(t.n), dadd = ref_alloc(t.n), dg = ref_alloc(24), db = ref_alloc(24);
-		bn_backward(&alone, dy, dg, db, dadd, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch, false,
-			    t.m, 24);
+		bn_backward(&alone, dy, dg, db, dadd, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.beta, t.relu, t.batch,
+			    false, t.m, 24);
 
 		mine = ref_copy(t.dz, t.n); /* dy is dz */
 		memset(t.add, 0, t.n * sizeof(float));
-		bn_backward(&alone, mine, NULL, NULL, t.add, mine, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch,
-			    true, t.m, 24);
+		bn_backward(&alone, mine, NULL, NULL, t.add, mine, t.z, t.y, t.mean, t.rstd, t.gamma, t.beta, t.relu,
+			    t.batch, true, t.m, 24);
 		ref_same("dy over dz", mine, dy, t.n);
 		ref_same("dadd from zero", t.add, dadd, t.n);
 		memcpy(mine, t.dz, t.n * sizeof(float)); /* dadd is dz */
-		bn_backward(&alone, t.add, NULL, NULL, mine, mine, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch,
-			    false, t.m, 24);
+		bn_backward(&alone, t.add, NULL, NULL, mine, mine, t.z, t.y, t.mean, t.rstd, t.gamma, t.beta, t.relu,
+			    t.batch, false, t.m, 24);
 		ref_same("dadd over dz", mine, dadd, t.n);
 		ref_same("dy beside it", t.add, dy, t.n);
 		memset(mine, 0, t.n * sizeof(float)); /* only the gradients of gamma and beta, then only dadd */
-		bn_backward(&alone, NULL, mine, mine + 32, NULL, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu,
-			    t.batch, false, t.m, 24);
+		bn_backward(&alone, NULL, mine, mine + 32, NULL, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.beta,
+			    t.relu, t.batch, false, t.m, 24);
 		ref_same("dgamma alone", mine, dg, 24);
 		ref_same("dbeta alone", mine + 32, db, 24);
-		bn_backward(&alone, NULL, NULL, NULL, mine, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.relu, t.batch,
-			    false, t.m, 24);
+		bn_backward(&alone, NULL, NULL, NULL, mine, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.beta, t.relu,
+			    t.batch, false, t.m, 24);
 		ref_same("dadd alone", mine, dadd, t.n);
 		free(dy), free(dadd), free(dg), free(db), free(mine);
 		teardown(&t);
 	}
+}
+
+/* Values at which the gate's two ways might differ: z exactly 0, either of its zeros, NaN, and a hair from 0. */
+static void plant_edges(struct problem *t)
+{
+	for (int ch = 0; ch < t->c; ch++)
+		if (ch % 3)
+			t->beta[ch] = ch % 3 == 1 ? 0.0f : -0.0f;
+	for (size_t i = 0; i < t->n; i += 5) {
+		int ch = (int)(i % (size_t)t->c);
+
+		t->y[i] = i % 2 ? t->mean[ch] : t->mean[ch] - t->beta[ch] / (t->gamma[ch] * t->rstd[ch]);
+	}
+	t->y[t->n / 2] = NAN;
+}
+
+static void check_gate_by_input(struct problem *t, bool with_dadd)
+{
+	size_t k = (size_t)t->c;
+	float *by_z = ref_alloc(2 * t->n + 2 * k), *by_y = ref_alloc(2 * t->n + 2 * k);
+	float *out[2] = {by_z, by_y};
+
+	memcpy(by_y, by_z, (2 * t->n + 2 * k) * sizeof(float)); /* where there is no dadd */
+	for (int i = 0; i < 2; i++)
+		bn_backward(&alone, out[i], out[i] + 2 * t->n, out[i] + 2 * t->n + k, with_dadd ? out[i] + t->n : NULL,
+			    t->dz, i ? NULL : t->z, t->y, t->mean, t->rstd, t->gamma, t->beta, true, t->batch, false,
+			    t->m, t->c);
+	for (size_t i = 0; i < 2 * t->n + 2 * k; i++) /* any NaN is as good as another */
+		by_z[i] = isnan(by_z[i]) ? 0 : by_z[i], by_y[i] = isnan(by_y[i]) ? 0 : by_y[i];
+	ref_same(t->what, by_y, by_z, 2 * t->n + 2 * k);
+	free(by_z), free(by_y);
+}
+
+/* Without z the gate opens for the same values, to the bit. */
+static void gate_by_input(void)
+{
+	for (int a = 0; a < N_ROWS; a++)
+		for (int b = 0; b < N_CHANNELS; b++)
+			for (int bits = 0; bits < 4; bits++) {
+				struct problem t;
+
+				setup(&t, rows[a], channels[b], true, false, bits & 1);
+				if (!t.batch)
+					plant_edges(&t);
+				forward(&t);
+				check_gate_by_input(&t, bits & 2);
+				teardown(&t);
+			}
 }
 
 static double loss(void *ctx)
@@ -277,8 +325,8 @@ static void check_slopes(bool relu, bool with_add, bool batch)
 	setup(&t, 17, 10, relu, with_add, batch);
 	forward(&t);
 	dy = ref_alloc(t.n), dadd = ref_alloc(t.n);
-	bn_backward(&alone, dy, dg, db, with_add ? dadd : NULL, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, relu, batch,
-		    false, t.m, t.c);
+	bn_backward(&alone, dy, dg, db, with_add ? dadd : NULL, t.dz, t.z, t.y, t.mean, t.rstd, t.gamma, t.beta, relu,
+		    batch, false, t.m, t.c);
 	for (size_t i = 0; i < t.n; i++)
 		want[i] = ref_slope(loss, &t, &t.yd[i], 1e-6);
 	ref_near("dy by slope", dy, want, t.n, 1e-5);
@@ -326,15 +374,17 @@ EACH_ISA(forward_all)
 EACH_ISA(large_mean)
 EACH_ISA(backward_all)
 EACH_ISA(aliases)
+EACH_ISA(gate_by_input)
 EACH_ISA(finite_differences)
 EACH_ISA(nan_is_seen)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_forward_all),        cmocka_unit_test(test_large_mean),
-		cmocka_unit_test(test_backward_all),       cmocka_unit_test(test_aliases),
-		cmocka_unit_test(test_finite_differences), cmocka_unit_test(test_nan_is_seen),
+		cmocka_unit_test(test_forward_all),   cmocka_unit_test(test_large_mean),
+		cmocka_unit_test(test_backward_all),  cmocka_unit_test(test_aliases),
+		cmocka_unit_test(test_gate_by_input), cmocka_unit_test(test_finite_differences),
+		cmocka_unit_test(test_nan_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,7 +89,7 @@ static void check_backward(struct problem *t, bool batch, bool own, bool below)
 
 	maxpool_backward(t->dmap, t->dz, t->arg, &t->ps, t->n);
 	bn_backward(&t->crew, below ? t->want : NULL, wanted, wanted ? wanted + c : NULL, NULL, t->dmap, NULL, t->y,
-		    t->mean, t->rstd, t->gamma, false, batch, false, m, c);
+		    t->mean, t->rstd, t->gamma, t->beta, false, batch, false, m, c);
 	bn_pool_backward(&t->crew, below ? t->dy : NULL, NULL, grads, grads ? grads + c : NULL, t->dz, t->arg, t->y,
 			 t->mean, t->rstd, t->gamma, batch, &t->ps, t->n);
 	if (below)
