@@ -20,6 +20,7 @@ do for [FORMAT in FORMATS] {
     x = 136
     do for [i=1:N_KEY_TEXT] {
         set object 10+i rectangle from screen PX(x), screen PY(HEIGHT - 20) to screen PX(x + 16), screen PY(HEIGHT - 9) fs solid 1 noborder fc rgb shade(KEY_SIGN[i])
+        if (KEY_SIGN[i] eq 'even') { set object 30+i rectangle from screen PX(x + 8), screen PY(HEIGHT - 20) to screen PX(x + 16), screen PY(HEIGHT - 9) fs solid 1 noborder fc rgb shade('odd') }
         set label 10+i KEY_TEXT[i] at screen PX(x + 22), screen PY(HEIGHT - 14) left font F(8.5) textcolor rgb INK
         x = x + 40 + 6.4 * strlen(KEY_TEXT[i])
     }

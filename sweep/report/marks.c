@@ -62,6 +62,46 @@ void marks_write(FILE *f, const struct study *st)
 	fact_numbers(f, "SOLID", pt[1], n);
 }
 
+/* Marks where the word above (up = 1) or below (-1) mark m would stand. */
+static int in_the_way(const struct point *p, int n, const struct window *w, const struct point *m, int up)
+{
+	double y = m->y + up * 0.05 * (w->y1 - w->y0);
+	int count = 0;
+
+	for (int i = 0; i < n; i++)
+		count += fabs(p[i].x - m->x) < 0.07 * (w->x1 - w->x0) && fabs(p[i].y - y) < 0.03 * (w->y1 - w->y0);
+	return count;
+}
+
+void notes_write(FILE *f, const struct summary *s, const struct point *p, int n, const struct window *w)
+{
+	const char *word[2];
+	double x[2];
+	double y[2];
+	double up[2];
+	int k = 0;
+
+	for (int i = 0; i < n && k < 2; i++) {
+		bool best = p[i].cell == s->best;
+
+		if (!best && p[i].cell != s->baseline)
+			continue;
+		word[k] = best ? "best" : "baseline";
+		x[k] = p[i].x;
+		y[k] = p[i].y;
+		up[k] = in_the_way(p, n, w, &p[i], 1) > in_the_way(p, n, w, &p[i], -1) ? -1.1 : 1.1;
+		if (k && fabs(x[0] - x[1]) < 0.15 * (w->x1 - w->x0) && fabs(y[0] - y[1]) < 0.12 * (w->y1 - w->y0)) {
+			up[0] = y[0] > y[1] ? 1.1 : -1.1; /* side by side: away from each other */
+			up[1] = -up[0];
+		}
+		k++;
+	}
+	fact_texts(f, "NOTE", word, k);
+	fact_numbers(f, "NOTE_X", x, k);
+	fact_numbers(f, "NOTE_Y", y, k);
+	fact_numbers(f, "NOTE_UP", up, k);
+}
+
 /* Whether the words of rates i < k keep clear of each other. */
 static bool clear_of(const struct axis *a, int i, int k, int pixels, bool of_x)
 {

@@ -15,6 +15,18 @@ bool optimizer_used(const struct study *st, int optimizer);
 /* How wide DejaVu Sans sets a line, in pixels of 1/96 inch; an estimate from above, by kinds of characters. */
 double text_px(const char *text, double points);
 
+/* A mark a cell, in the units of the axes, and the part of the plane that is drawn. */
+struct point {
+	int cell;
+	double x, y;
+};
+struct window {
+	double x0, x1, y0, y1;
+};
+/* Facts NOTE, NOTE_X, NOTE_Y, NOTE_UP (lines above its mark, or below): the names of best and baseline, where they lie on the
+ * fewest other marks. */
+void notes_write(FILE *f, const struct summary *s, const struct point *p, int n, const struct window *w);
+
 enum { MAX_MARKS = 8 };
 /* Facts OPTIMIZERS, MARK (colours), HOLLOW, SOLID (point types) of the optimizers that occur. */
 void marks_write(FILE *f, const struct study *st);

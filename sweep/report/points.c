@@ -8,20 +8,15 @@
 
 enum { WIDTH = 600, PLOT_W = 500, PLOT_H = 370, MAX_FRONT = 12 };
 
-struct point {
-	int cell;
-	double x, y; /* axis units; y in points or percent */
-};
-
 struct points {
 	const struct summary *s;
 	bool pareto;
 	int n;
-	struct point *p;
+	struct point *p; /* y in points or percent */
 	int n_front;
 	double front_x[2 * MAX_FRONT], front_y[2 * MAX_FRONT];
 	int front[MAX_FRONT];
-	double x0, x1, y0, y1;
+	struct window w;
 	double zero; /* where a distance of 0 is drawn, apart from the others; NAN if none is 0 */
 };
 
@@ -115,20 +110,20 @@ static void find_window(struct points *a)
 {
 	double room;
 
-	a->x0 = a->y0 = INFINITY;
-	a->x1 = a->y1 = -INFINITY;
+	a->w.x0 = a->w.y0 = INFINITY;
+	a->w.x1 = a->w.y1 = -INFINITY;
 	for (int i = 0; i < a->n; i++) {
-		a->x0 = fmin(a->x0, a->p[i].x);
-		a->x1 = fmax(a->x1, a->p[i].x);
-		a->y0 = fmin(a->y0, a->p[i].y);
-		a->y1 = fmax(a->y1, a->p[i].y);
+		a->w.x0 = fmin(a->w.x0, a->p[i].x);
+		a->w.x1 = fmax(a->w.x1, a->p[i].x);
+		a->w.y0 = fmin(a->w.y0, a->p[i].y);
+		a->w.y1 = fmax(a->w.y1, a->p[i].y);
 	}
-	room = fmax(0.07 * (a->x1 - a->x0), 0.5);
-	a->x0 -= room;
-	a->x1 += room;
-	room = fmax(0.09 * (a->y1 - a->y0), 0.5);
-	a->y0 -= room;
-	a->y1 += room;
+	room = fmax(0.07 * (a->w.x1 - a->w.x0), 0.5);
+	a->w.x0 -= room;
+	a->w.x1 += room;
+	room = fmax(0.09 * (a->w.y1 - a->w.y0), 0.5);
+	a->w.y0 -= room;
+	a->w.y1 += room;
 }
 
 static void write_points(FILE *csv, const struct points *a)
@@ -175,8 +170,8 @@ static void write_front(FILE *f, const struct points *a)
 		list[i] = text[i];
 		room = p->cell != a->s->best && p->cell != a->s->baseline; /* their words stand there */
 		for (int k = 0; k < n; k++)
-			room &= fabs(p->x - x[k]) > 0.03 * (a->x1 - a->x0) ||
-				fabs(p->y - y[k]) > 0.04 * (a->y1 - a->y0);
+			room &= fabs(p->x - x[k]) > 0.03 * (a->w.x1 - a->w.x0) ||
+				fabs(p->y - y[k]) > 0.04 * (a->w.y1 - a->w.y0);
 		if (!room)
 			continue;
 		snprintf(digit[n], sizeof(digit[n]), "%d", i + 1);
@@ -190,46 +185,6 @@ static void write_front(FILE *f, const struct points *a)
 	fact_numbers(f, "NUMBER_Y", y, n);
 	fact_numbers(f, "FRONT_X", a->front_x, a->n_front ? 2 * a->n_front - 1 : 0);
 	fact_numbers(f, "FRONT_Y", a->front_y, a->n_front ? 2 * a->n_front - 1 : 0);
-}
-
-/* Marks where the word above (up = 1) or below (-1) a mark would stand. */
-static int in_the_way(const struct points *a, const struct point *p, int up)
-{
-	double y = p->y + up * 0.05 * (a->y1 - a->y0);
-	int n = 0;
-
-	for (int i = 0; i < a->n; i++)
-		n += fabs(a->p[i].x - p->x) < 0.07 * (a->x1 - a->x0) && fabs(a->p[i].y - y) < 0.03 * (a->y1 - a->y0);
-	return n;
-}
-
-static void write_notes(FILE *f, const struct points *a)
-{
-	const char *word[2];
-	double x[2];
-	double y[2];
-	double up[2];
-	int n = 0;
-
-	for (int i = 0; i < a->n; i++) {
-		bool best = a->p[i].cell == a->s->best;
-
-		if (n == 2 || (!best && a->p[i].cell != a->s->baseline))
-			continue;
-		word[n] = best ? "best" : "baseline";
-		x[n] = a->p[i].x;
-		y[n] = a->p[i].y;
-		up[n] = in_the_way(a, &a->p[i], 1) > in_the_way(a, &a->p[i], -1) ? -1.1 : 1.1;
-		if (n && fabs(x[0] - x[1]) < 0.15 * (a->x1 - a->x0) && fabs(y[0] - y[1]) < 0.12 * (a->y1 - a->y0)) {
-			up[0] = y[0] > y[1] ? 1.1 : -1.1; /* side by side: away from each other */
-			up[1] = -up[0];
-		}
-		n++;
-	}
-	fact_texts(f, "NOTE", word, n);
-	fact_numbers(f, "NOTE_X", x, n);
-	fact_numbers(f, "NOTE_Y", y, n);
-	fact_numbers(f, "NOTE_UP", up, n);
 }
 
 /* A distance from the start has no round values: a tic a decade (or a half or third of one), and 0 where it stands. */
@@ -251,8 +206,8 @@ static void write_drift_tics(FILE *f, const struct points *a, const struct axis 
 		for (int k = 0; k < 3 && n < 40; k++) {
 			double v = step[k] * pow(10, e);
 
-			if (axis->n <= least || log10(v) < (least ? axis->at[least] - 0.1 : a->x0) ||
-			    log10(v) > a->x1 || (k && a->x1 - a->x0 > 3))
+			if (axis->n <= least || log10(v) < (least ? axis->at[least] - 0.1 : a->w.x0) ||
+			    log10(v) > a->w.x1 || (k && a->w.x1 - a->w.x0 > 3))
 				continue;
 			label[n] = rate_text(text[n], v);
 			at[n++] = log10(v);
@@ -276,15 +231,15 @@ static void write_facts(FILE *f, const struct points *a, const struct chart *c)
 	fact_text(f, "X_LABEL", a->pareto ? "clean gap: train − validation accuracy (points)" : text);
 	fact_text(f, "Y_LABEL", a->pareto ? "validation accuracy (%)" : "clean gap: train − validation (points)");
 	fact_text(f, "FILLED", st->n_constraints ? "filled: mean meets all constraints" : "");
-	fact_number(f, "X_LOW", a->x0);
+	fact_number(f, "X_LOW", a->w.x0);
 	fact_number(f, "ZERO", a->zero);
-	fact_number(f, "X_HIGH", a->x1);
-	fact_number(f, "Y_LOW", a->y0);
-	fact_number(f, "Y_HIGH", a->y1);
+	fact_number(f, "X_HIGH", a->w.x1);
+	fact_number(f, "Y_LOW", a->w.y0);
+	fact_number(f, "Y_HIGH", a->w.y1);
 	fact_number(f, "WIDTH", WIDTH);
 	fact_number(f, "HEIGHT", 520 + 17 * a->n_front);
 	marks_write(f, st);
-	write_notes(f, a);
+	notes_write(f, a->s, a->p, a->n, &a->w);
 	write_front(f, a);
 }
 

@@ -1,5 +1,6 @@
 /* scatter.c - data of train against validation accuracy, see chart.h. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sweep/base/csv.h"
@@ -7,14 +8,12 @@
 
 enum { MAX_BOXES = 400 };
 
-struct window {
-	double x0, x1, y0, y1; /* percent */
-};
-
-static void write_cells(FILE *csv, const struct summary *s, struct window *w)
+/* All cells with figures, in percent, to p as well; returns how many, and the window that they need. */
+static int write_cells(FILE *csv, const struct summary *s, struct point *p, struct window *w)
 {
 	const struct study *st = s->results->study;
 	struct csv_row row = {.out = csv};
+	int n = 0;
 
 	fputs("cell,label,optimizer,train_acc,val_acc,feasible,mark\n", csv);
 	for (int i = 0; i < st->n_cells; i++) {
@@ -26,6 +25,7 @@ static void write_cells(FILE *csv, const struct summary *s, struct window *w)
 
 		if (!c->n || isnan(x) || isnan(y))
 			continue;
+		p[n++] = (struct point){i, x, y};
 		*w = (struct window){fmin(w->x0, x), fmax(w->x1, x), fmin(w->y0, y), fmax(w->y1, y)};
 		csv_int(&row, i);
 		csv_text(&row, cell_label(label, st, i));
@@ -36,6 +36,7 @@ static void write_cells(FILE *csv, const struct summary *s, struct window *w)
 		csv_int(&row, i == s->best || i == s->baseline);
 		csv_end(&row);
 	}
+	return n;
 }
 
 /* The constraints as seen in this plane: those on other figures (losses) are left out and counted. */
@@ -169,31 +170,6 @@ static void write_iso_gaps(FILE *f, const struct window *w)
 	fact_texts(f, "ISO_TEXT", label, n);
 }
 
-/* The names of the two marked cells: one above its mark, one below. */
-static void write_notes(FILE *f, const struct summary *s)
-{
-	const char *word[2];
-	double x[2];
-	double y[2];
-	double up[2];
-	int n = 0;
-
-	for (int i = 0; i < 2; i++) {
-		int cell = i ? s->baseline : s->best;
-
-		if (cell < 0 || !s->cell[cell].n || (i && cell == s->best))
-			continue;
-		word[n] = i ? "baseline" : "best";
-		x[n] = 100 * s->cell[cell].metric[METRIC_train_eval_acc].mean;
-		y[n] = 100 * s->cell[cell].metric[METRIC_val_acc].mean;
-		up[n++] = i ? -1.1 : 1.1;
-	}
-	fact_texts(f, "NOTE", word, n);
-	fact_numbers(f, "NOTE_X", x, n);
-	fact_numbers(f, "NOTE_Y", y, n);
-	fact_numbers(f, "NOTE_UP", up, n);
-}
-
 static void widen(struct window *w)
 {
 	double dx = fmax(0.06 * (w->x1 - w->x0), 1);
@@ -205,31 +181,40 @@ static void widen(struct window *w)
 	w->y1 = fmin(ceil(w->y1 + dy), 101);
 }
 
-bool scatter_data(struct chart_out *out, const struct summary *s, const struct chart *c)
+static void write_facts(FILE *f, const struct summary *s, const struct chart *c, const struct point *p, int n,
+			const struct window *w)
 {
-	struct window w = {INFINITY, -INFINITY, INFINITY, -INFINITY};
 	char repeats[64];
 	char text[256];
 
-	write_cells(out->csv, s, &w);
-	if (!isfinite(w.x0)) {
-		snprintf(out->note, sizeof(out->note), "no trial has completed");
-		return false;
-	}
-	widen(&w);
 	repeats_text(repeats, s);
 	snprintf(text, sizeof(text), "a mark a cell; %s, last epoch", repeats);
-	fact_text(out->facts, "TITLE", c->title);
-	fact_text(out->facts, "SUBTITLE", text);
-	fact_number(out->facts, "WIDTH", 600);
-	fact_number(out->facts, "HEIGHT", 530);
-	fact_number(out->facts, "X_LOW", w.x0);
-	fact_number(out->facts, "X_HIGH", w.x1);
-	fact_number(out->facts, "Y_LOW", w.y0);
-	fact_number(out->facts, "Y_HIGH", w.y1);
-	write_region(out->facts, s->results->study, &w);
-	write_iso_gaps(out->facts, &w);
-	write_notes(out->facts, s);
-	marks_write(out->facts, s->results->study);
-	return true;
+	fact_text(f, "TITLE", c->title);
+	fact_text(f, "SUBTITLE", text);
+	fact_number(f, "WIDTH", 600);
+	fact_number(f, "HEIGHT", 530);
+	fact_number(f, "X_LOW", w->x0);
+	fact_number(f, "X_HIGH", w->x1);
+	fact_number(f, "Y_LOW", w->y0);
+	fact_number(f, "Y_HIGH", w->y1);
+	write_region(f, s->results->study, w);
+	write_iso_gaps(f, w);
+	notes_write(f, s, p, n, w);
+	marks_write(f, s->results->study);
+}
+
+bool scatter_data(struct chart_out *out, const struct summary *s, const struct chart *c)
+{
+	struct point *p = calloc((size_t)s->results->study->n_cells + 1, sizeof(*p));
+	struct window w = {INFINITY, -INFINITY, INFINITY, -INFINITY};
+	int n = p ? write_cells(out->csv, s, p, &w) : 0;
+
+	if (n) {
+		widen(&w);
+		write_facts(out->facts, s, c, p, n, &w);
+	} else {
+		snprintf(out->note, sizeof(out->note), "%s", p ? "no trial has completed" : "out of memory");
+	}
+	free(p);
+	return n > 0;
 }
