@@ -10,9 +10,13 @@
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/kern_vec.h"
 
-enum { TILE = 4, PATCH = 6, POINTS = 36, PANEL = 2 * VL, PLANE_PAD = 16 };
+enum { TILE = 4, PATCH = 6, POINTS = 36, PANEL = 2 * VL, PLANE_PAD = 16, LINE = 16 /* floats */ };
 
 /* ---- matrix products ---- */
+
+/* U does not fit beside V and M into the level-2 cache, and the hardware's own prefetching begins anew on every page of 4 KB.
+ * So many rows of a panel are asked for ahead (8 and 24 no different from 16); the next panel follows where one ends. */
+enum { AHEAD_U = 16 };
 
 #if defined(KERN_avx512)
 enum { ROWS = 14, FEW_ROWS = 4, SUM_ROWS = 8 };
@@ -197,8 +201,6 @@ struct ahead {
 	const float *at, *stop; /* lines of it that are still to come */
 	int lines;              /* a call */
 };
-
-enum { LINE = 16 /* floats */ };
 
 /* a: what is to be read. Of up to `tiles` tiles from `from` on, by so many calls of ahead_go(). */
 static inline struct ahead ahead_of(struct ahead a, int from, int tiles, int calls)

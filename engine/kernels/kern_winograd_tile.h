@@ -23,6 +23,9 @@ static void PRODUCT_NAME(float *m, const float *v, const float *u, int depth)
 			vf uv[TILE_NV];
 
 			KERN_UNROLL
+			for (int j = 0; j < TILE_NV * VL; j += LINE)
+				__builtin_prefetch(u + AHEAD_U * PANEL + j);
+			KERN_UNROLL
 			for (int j = 0; j < TILE_NV; j++)
 				uv[j] = vf_load(u + j * VL);
 			KERN_UNROLL

@@ -161,8 +161,8 @@ static void spread_image(const struct pool_call *call, float *dy, float *rows, i
 	for (int row = 0; row < call->ps->h; row += call->rows) {
 		struct rows r = take_rows(call, rows, image, row);
 
-		bn_spread(dy + r.at - first, NULL, r.d, NULL, no->y + r.at, no->mean, norm_factors(no), no->batch, false,
-			  r.m, no->c);
+		bn_spread(dy + r.at - first, NULL, r.d, NULL, no->y + r.at, no->mean, norm_factors(no), no->batch,
+			  false, r.m, no->c);
 	}
 }
 
