@@ -543,8 +543,6 @@ static void begin(struct run *run, struct runner *r, const struct bundle *b, int
 	gethostname(run->end.host, sizeof(run->end.host) - 1);
 	clock_utc(run->end.started);
 	watch_say(r->watch, "begin %s", r->plan->trial[number].key);
-	if (r->stages)
-		stages_begin(r->stages, number);
 	if (r->listener->started)
 		r->listener->started(r->listener->ctx, number);
 }

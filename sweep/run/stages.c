@@ -20,7 +20,7 @@ struct stages {
 	int n;
 	struct stage *stage;
 	int *of, *left_by; /* [trials] the stage that it starts from, the first that it leaves; or -1 */
-	bool *runs, *over; /* [trials] begun; ended */
+	bool *over;        /* [trials] ended */
 	size_t limit, held;
 };
 
@@ -59,9 +59,8 @@ int stages_new(struct stages **out, const struct share *s, const struct plan *p,
 	st->stage = calloc((size_t)s->n + 1, sizeof(*st->stage));
 	st->of = malloc(n * sizeof(*st->of));
 	st->left_by = malloc(n * sizeof(*st->left_by));
-	st->runs = calloc(n, sizeof(*st->runs));
 	st->over = calloc(n, sizeof(*st->over));
-	if (!st->stage || !st->of || !st->left_by || !st->runs || !st->over) {
+	if (!st->stage || !st->of || !st->left_by || !st->over) {
 		stages_free(st);
 		*out = NULL;
 		return err_set(e, ERR_NOMEM, "out of memory");
@@ -88,29 +87,18 @@ void stages_free(struct stages *st)
 	free(st->stage);
 	free(st->of);
 	free(st->left_by);
-	free(st->runs);
 	free(st->over);
 	pthread_mutex_destroy(&st->lock);
 	pthread_cond_destroy(&st->changed);
 	free(st);
 }
 
-static void set_flag(struct stages *st, bool *flag)
-{
-	pthread_mutex_lock(&st->lock);
-	*flag = true;
-	pthread_cond_broadcast(&st->changed);
-	pthread_mutex_unlock(&st->lock);
-}
-
-void stages_begin(struct stages *st, int trial)
-{
-	set_flag(st, &st->runs[trial]);
-}
-
 void stages_end(struct stages *st, int trial)
 {
-	set_flag(st, &st->over[trial]);
+	pthread_mutex_lock(&st->lock);
+	st->over[trial] = true;
+	pthread_cond_broadcast(&st->changed);
+	pthread_mutex_unlock(&st->lock);
 }
 
 bool stages_wanted(struct stages *st, int trial, int epochs)
@@ -152,7 +140,7 @@ const void *stages_take(struct stages *st, int trial, size_t *bytes)
 	if (!s)
 		return NULL;
 	pthread_mutex_lock(&st->lock);
-	while (!s->block && !s->gone && st->runs[s->parent] && !st->over[s->parent])
+	while (!s->block && !s->gone && !st->over[s->parent])
 		pthread_cond_wait(&st->changed, &st->lock);
 	block = s->block;
 	*bytes = s->bytes;

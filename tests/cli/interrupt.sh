@@ -29,7 +29,9 @@ background() {
 
 # Each signal: 75, the resume command, and a checkpoint in every trial that began and did not end.
 checkpoints=0
-for signal in INT TERM HUP; do
+signals="INT TERM HUP"
+[ $((0x$(sed -n 's/^SigIgn:\s*//p' /proc/self/status) & 1)) -eq 0 ] || signals="INT TERM" # under nohup
+for signal in $signals; do
 	background
 	started
 	kill -"$signal" "$pid"

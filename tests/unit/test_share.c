@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "engine/train/features.h"
 #include "sweep/run/runner.h"
 #include "sweep/run/share.h"
+#include "sweep/run/stages.h"
 
 static const char grid_text[] =
 	"data:\n"
@@ -145,6 +147,58 @@ static void all_ways_at_once(void **state)
 	features_free(features);
 }
 
+struct waiter {
+	struct stages *stages;
+	int trial;
+	const void *got;
+};
+
+static void *take(void *ctx)
+{
+	struct waiter *w = ctx;
+	size_t bytes;
+
+	w->got = stages_take(w->stages, w->trial, &bytes);
+	return NULL;
+}
+
+/* A trial waits for its parent's state, also while the thread that has claimed the parent has not begun it. */
+static void waits_for_parent(void **state)
+{
+	struct sweep w = {.store.lock_fd = -1};
+	struct share share;
+	struct waiter left = {.trial = -1};
+	struct err e = {0};
+	pthread_t thread;
+	void *block;
+
+	(void)state;
+	open_sweep(&w, "waits", NULL);
+	assert_int_equal(share_init(&share, &w.plan, w.plan.todo, N, 0, 64, 1, 1, &e), 0);
+	for (int t = 0; t < N && left.trial < 0; t++)
+		left.trial = share.fork[t].parent >= 0 ? t : -1;
+	assert_true(left.trial >= 0);
+	for (int ends = 0; ends < 2; ends++) { /* it leaves the state; it ends without */
+		const struct fork *f = &share.fork[left.trial];
+
+		assert_int_equal(stages_new(&left.stages, &share, &w.plan, 100, &e), 0);
+		assert_int_equal(pthread_create(&thread, NULL, take, &left), 0);
+		usleep(50000);
+		block = malloc(100);
+		if (ends) {
+			stages_end(left.stages, f->parent);
+			free(block);
+		} else {
+			stages_leave(left.stages, f->parent, f->epochs, block, 100);
+		}
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_true(left.got == (ends ? NULL : block));
+		stages_free(left.stages);
+	}
+	share_release(&share);
+	close_sweep(&w);
+}
+
 /* How many bundles the trials of these parameters, with two seeds, become. */
 static int bundles(const char *parameters, int workers, int threads)
 {
@@ -215,6 +269,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_ways_at_once),
+		cmocka_unit_test(waits_for_parent),
 		cmocka_unit_test(bundles_for_threads),
 		cmocka_unit_test(longer),
 	};
