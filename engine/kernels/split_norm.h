@@ -19,15 +19,15 @@ struct norm_call {
 };
 
 int64_t norm_strips(const struct norm_call *call);
-/* Strip k's sums: [2][c]. */
+/* Strip k's sums, [2][c], in the workspace of bn_workspace(c) floats that crew->ws begins with. */
 double *norm_sums(const struct norm_call *call, int64_t k);
 /* The strips' sums added, in order, to the first one's. */
 void norm_join(const struct norm_call *call);
-/* Room for the factors. */
+/* Room for the factors of bn_spread(), [3][c], behind them. */
 float *norm_factors(const struct norm_call *call);
-/* Makes them of the first strip's sums, which are all by now. */
+/* Makes them of the first strip's sums, which norm_join() has made those of all; reads rstd, gamma, batch, m. */
 void norm_make_factors(const struct norm_call *call);
-/* So it does dgamma, dbeta [c]. */
+/* dgamma, dbeta [c] of the same sums. */
 void norm_own_gradients(float *dgamma, float *dbeta, const struct norm_call *call);
 
 #endif

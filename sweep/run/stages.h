@@ -19,8 +19,9 @@ bool stages_wanted(struct stages *st, int trial, int epochs);
 /* Takes over the malloc'ed block; NULL: there was no memory for it. */
 void stages_leave(struct stages *st, int trial, int epochs, void *block, size_t bytes);
 /*
- * The state that a trial starts from: waits until its parent has left it, or has ended. A parent's job is claimed before its
- * child's (struct share's order), but who claimed it may not have come to its first line yet. NULL: there is none, or will be none. The block stays the stages'; stages_taken() says that it is not needed any more (also after NULL).
+ * The state that a trial starts from: waits until its parent has left it, or has ended. A parent's job is claimed before
+ * its child's (struct share's order), but who claimed it may not have come to its first line yet. NULL: there is none, or
+ * will be none. The block stays the stages'; stages_taken() says that it is not needed any more (also after NULL).
  */
 const void *stages_take(struct stages *st, int trial, size_t *bytes);
 void stages_taken(struct stages *st, int trial);

@@ -285,8 +285,8 @@ static void check_gate_by_input(struct problem *t, bool with_dadd)
 		bn_backward(&alone, out[i], out[i] + 2 * t->n, out[i] + 2 * t->n + k, with_dadd ? out[i] + t->n : NULL,
 			    t->dz, i ? NULL : t->z, t->y, t->mean, t->rstd, t->gamma, t->beta, true, t->batch, false,
 			    t->m, t->c);
-	for (size_t i = 0; i < 2 * t->n + 2 * k; i++) /* any NaN is as good as another */
-		by_z[i] = isnan(by_z[i]) ? 0 : by_z[i], by_y[i] = isnan(by_y[i]) ? 0 : by_y[i];
+	for (size_t i = 0; i < 2 * t->n + 2 * k; i++) /* any NaN is as good as another, and as nothing else */
+		by_z[i] = isnan(by_z[i]) ? 1e30f : by_z[i], by_y[i] = isnan(by_y[i]) ? 1e30f : by_y[i];
 	ref_same(t->what, by_y, by_z, 2 * t->n + 2 * k);
 	free(by_z), free(by_y);
 }
