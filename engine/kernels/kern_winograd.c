@@ -457,6 +457,8 @@ KERN_INLINE void transform_tile(float *w, ptrdiff_t plane, const float *const fr
 {
 	vf t[TILE][PATCH], d[PATCH];
 
+	for (int i = 0; i < (rows + 2) * (cols + 2); i++)
+		__builtin_prefetch(w + i * plane, 1);
 	KERN_UNROLL
 	for (int b = 0; b < cols; b++) {
 		KERN_UNROLL

@@ -15,8 +15,10 @@ enum { TILE = 4, PATCH = 6, POINTS = 36, PANEL = 2 * VL, PLANE_PAD = 16, LINE = 
 /* ---- matrix products ---- */
 
 /* U does not fit beside V and M into the level-2 cache, and the hardware's own prefetching begins anew on every page of 4 KB.
- * So many rows of a panel are asked for ahead (8 and 24 no different from 16); the next panel follows where one ends. */
-enum { AHEAD_U = 16 };
+ * So many rows of a panel are asked for ahead (8 and 24 no different from 16); the next panel follows where one ends. Sums ask
+ * for V so many tiles ahead (16 and 28 no different from 8), and at their start for the du that they will be added to: of
+ * the two the one alone gains little. */
+enum { AHEAD_U = 16, AHEAD_V = 8 };
 
 #if defined(KERN_avx512)
 enum { ROWS = 14, FEW_ROWS = 4, SUM_ROWS = 8 };

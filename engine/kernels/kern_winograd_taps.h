@@ -17,6 +17,8 @@ KERN_INLINE void transform_taps(float *u, ptrdiff_t plane, const float *g, ptrdi
 {
 	vf t[3][PATCH], d[PATCH];
 
+	for (int i = 0; i < POINTS; i++)
+		__builtin_prefetch(u + i * plane + PANEL, 1); /* the next channel's */
 	KERN_UNROLL
 	for (int s = 0; s < 3; s++) {
 		KERN_UNROLL

@@ -53,6 +53,9 @@ static void SUM_NAME(float *du, const float *v, const float *w, int tiles, bool 
 	vf sum[TILE_T][TILE_NV];
 
 	KERN_UNROLL
+	for (int i = 0; i < TILE_T * PANEL; i += LINE) /* added to when the sums are made */
+		__builtin_prefetch(du + i, 1);
+	KERN_UNROLL
 	for (int i = 0; i < TILE_T; i++)
 		KERN_UNROLL
 	for (int j = 0; j < TILE_NV; j++)
@@ -60,6 +63,7 @@ static void SUM_NAME(float *du, const float *v, const float *w, int tiles, bool 
 	for (; tiles > 0; tiles--, v += VL, w += PANEL) {
 		vf wv[TILE_NV];
 
+		__builtin_prefetch(v + AHEAD_V * VL);
 		KERN_UNROLL
 		for (int j = 0; j < TILE_NV; j++)
 			wv[j] = vf_load(w + j * VL);
