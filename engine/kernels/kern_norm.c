@@ -17,6 +17,12 @@ enum {
 	GROUP = 4    /* vectors of lanes whose sums stay in registers */
 };
 
+/* Maps are asked for so far ahead: the hardware's own prefetching begins anew on every page of 4 KB. */
+enum {
+	AHEAD_ROWS = 16, /* where sums go down the rows */
+	AHEAD = 1024     /* floats, where lines are taken one after another */
+};
+
 struct sheet {
 	int lanes, c;    /* lanes = fold * c */
 	int64_t rows;    /* whole rows */
@@ -61,6 +67,9 @@ KERN_INLINE void sum_lines(float *out, const float *y, const float *base, bool s
 		KERN_UNROLL
 		for (int v = 0; v < vectors; v++) {
 			vf d = base ? vf_load(y + v * VL) - b[v] : vf_load(y + v * VL);
+
+			if (!base) /* else they have just been read */
+				__builtin_prefetch(y + v * VL + AHEAD_ROWS * pitch);
 
 			sum[v] += square ? d * d : d;
 		}
@@ -178,8 +187,12 @@ KERN_INLINE void apply_line(float *z, const float *y, const struct affine *af, c
 	for (; j + VL <= lanes; j += VL) {
 		vf v = normal(y + j, af, j);
 
-		if (add)
+		__builtin_prefetch(y + j + AHEAD);
+		__builtin_prefetch(z + j + AHEAD, 1);
+		if (add) {
+			__builtin_prefetch(add + j + AHEAD);
 			v += vf_load(add + j);
+		}
 		vf_store(z + j, relu ? vf_relu(v) : v);
 	}
 	for (; j < lanes; j++) {
@@ -271,6 +284,15 @@ KERN_INLINE struct maps maps_at(const struct maps *m, ptrdiff_t at)
 	return (struct maps){m->dz + at, m->z + at, m->y + at, m->af};
 }
 
+/* Brings near what gated() and y's use read there. */
+KERN_INLINE void ask_for(const struct maps *m, ptrdiff_t at, enum gate gate)
+{
+	__builtin_prefetch(m->dz + at);
+	__builtin_prefetch(m->y + at);
+	if (gate == BY_Z)
+		__builtin_prefetch(m->z + at);
+}
+
 /* s1[j] = sum of gated dz, s2[j] = sum of gated dz * (y - mean): `vectors` vectors of lanes from j on */
 KERN_INLINE void sum_gated_lines(float *s1, float *s2, const struct maps *m, int j, enum gate gate, int64_t rows,
 				 ptrdiff_t pitch, int vectors)
@@ -287,6 +309,7 @@ KERN_INLINE void sum_gated_lines(float *s1, float *s2, const struct maps *m, int
 			ptrdiff_t at = i * pitch + lane;
 			vf d = gated(gate, m->dz + at, m->z + at, m->y + at, m->af, lane);
 
+			ask_for(m, at + AHEAD_ROWS * pitch, gate);
 			a[v] += d;
 			b[v] += d * (vf_load(m->y + at) - mu[v]);
 		}
@@ -374,6 +397,11 @@ KERN_INLINE void spread_line(float *dy, float *dadd, const struct maps *m, const
 	for (; j + VL <= lanes; j += VL) {
 		vf d = gated(gate, m->dz + j, m->z + j, m->y + j, m->af, j);
 
+		ask_for(m, j + AHEAD, gate);
+		if (dadd)
+			__builtin_prefetch(dadd + j + AHEAD, 1);
+		if (dy)
+			__builtin_prefetch(dy + j + AHEAD, 1);
 		if (dadd)
 			vf_store(dadd + j, accumulate ? vf_load(dadd + j) + d : d);
 		if (dy && batch)
