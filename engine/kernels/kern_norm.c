@@ -70,7 +70,6 @@ KERN_INLINE void sum_lines(float *out, const float *y, const float *base, bool s
 
 			if (!base) /* else they have just been read */
 				__builtin_prefetch(y + v * VL + AHEAD_ROWS * pitch);
-
 			sum[v] += square ? d * d : d;
 		}
 	}
@@ -284,7 +283,7 @@ KERN_INLINE struct maps maps_at(const struct maps *m, ptrdiff_t at)
 	return (struct maps){m->dz + at, m->z + at, m->y + at, m->af};
 }
 
-/* Brings near what gated() and y's use read there. */
+/* Brings near what the sums and the gradient's spreading read there. */
 KERN_INLINE void ask_for(const struct maps *m, ptrdiff_t at, enum gate gate)
 {
 	__builtin_prefetch(m->dz + at);
