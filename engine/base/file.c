@@ -169,7 +169,7 @@ static int write_temp(char temp[PATH_MAX], const char *path, const struct iovec 
 	return rc;
 }
 
-static int replace(const char *path, const struct iovec *piece, int n, struct err *e)
+int file_replace_pieces(const char *path, const struct iovec *piece, int n, struct err *e)
 {
 	char temp[PATH_MAX];
 	int rc = write_temp(temp, path, piece, n, e);
@@ -179,25 +179,14 @@ static int replace(const char *path, const struct iovec *piece, int n, struct er
 	if (io->rename(temp, path)) {
 		rc = cannot_create(e, path);
 		io->unlink(temp);
+		return rc;
 	}
-	return rc;
-}
-
-int file_replace_pieces(const char *path, const struct iovec *piece, int n, struct err *e)
-{
-	int rc = replace(path, piece, n, e);
-
-	return rc ? rc : sync_directory_of(path, e);
+	return sync_directory_of(path, e);
 }
 
 int file_replace(const char *path, const void *bytes, size_t n, struct err *e)
 {
 	return file_replace_pieces(path, &(struct iovec){(void *)(uintptr_t)bytes, n}, 1, e);
-}
-
-int file_replace_unsynced(const char *path, const void *bytes, size_t n, struct err *e)
-{
-	return replace(path, &(struct iovec){(void *)(uintptr_t)bytes, n}, 1, e);
 }
 
 /* ---- piece by piece ---------------------------------------------------------------------------------------- */
@@ -218,7 +207,7 @@ int file_begin(struct file_writer *w, const char *path, struct err *e)
 
 int file_add(struct file_writer *w, const void *bytes, size_t n, struct err *e)
 {
-	return io_write_all(w->fd, bytes, n) ? io_failed(e, w->path) : 0;
+	return io_write_all(w->fd, bytes, n) ? write_failed(w->path, &(struct iovec){.iov_len = n}, 1, e) : 0;
 }
 
 int file_put(struct file_writer *w, const void *bytes, size_t n, int64_t offset, struct err *e)
@@ -228,22 +217,66 @@ int file_put(struct file_writer *w, const void *bytes, size_t n, int64_t offset,
 	return file_add(w, bytes, n, e);
 }
 
-int file_end(struct file_writer *w, struct err *e)
+void file_start_writing(int fd)
 {
-	int rc = 0;
+	if (sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE))
+		errno = 0; /* a file system that cannot: the fsync does it all */
+}
 
-	if (io->fsync(w->fd))
-		rc = io_failed(e, w->path);
+/* The temp file, synced and closed. */
+static int seal(struct file_writer *w, struct err *e)
+{
+	int rc = io->fsync(w->fd) ? io_failed(e, w->path) : 0;
+
 	if (io->close(w->fd) && !rc)
 		rc = io_failed(e, w->path);
 	w->fd = -1;
-	if (!rc && io->rename(w->temp, w->path))
-		rc = err_set(e, ERR_CANTCREAT, "%s: %s", w->path, strerror(errno));
+	if (rc)
+		io->unlink(w->temp);
+	return rc;
+}
+
+int file_settle(struct file_writer *w, struct err *e)
+{
+	int rc = seal(w, e);
+
+	if (!rc && io->rename(w->temp, w->path)) {
+		rc = cannot_create(e, w->path);
+		io->unlink(w->temp);
+	}
+	return rc;
+}
+
+int file_end(struct file_writer *w, struct err *e)
+{
+	int rc = file_settle(w, e);
+
+	return rc ? rc : sync_directory_of(w->path, e);
+}
+
+int file_publish(struct file_writer *w, bool *won, struct err *e)
+{
+	int rc = seal(w, e);
+
+	*won = false;
+	if (rc)
+		return rc;
+	rc = sync_directory_of(w->path, e); /* before path is seen, temp is there to stay */
 	if (rc) {
 		io->unlink(w->temp);
 		return rc;
 	}
-	return sync_directory_of(w->path, e);
+	*won = !io->link(w->temp, w->path);
+	if (!*won && errno != EEXIST)
+		rc = io_failed(e, w->path);
+	if (!rc)
+		rc = sync_directory_of(w->path, e);
+	if (rc && *won) { /* a name that a power cut may take back is not published */
+		io->unlink(w->path);
+		*won = false;
+	}
+	io->unlink(w->temp); /* last: until path is there to stay, temp stands for it */
+	return rc;
 }
 
 void file_drop(struct file_writer *w)
@@ -253,30 +286,4 @@ void file_drop(struct file_writer *w)
 	io->close(w->fd);
 	w->fd = -1;
 	io->unlink(w->temp);
-}
-
-int file_publish(const char *path, const void *bytes, size_t n, int *won, struct err *e)
-{
-	char temp[PATH_MAX];
-	int rc = write_temp(temp, path, &(struct iovec){(void *)(uintptr_t)bytes, n}, 1, e);
-
-	*won = 0;
-	if (rc)
-		return rc;
-	rc = sync_directory_of(path, e); /* before path is seen, temp is there to stay */
-	if (rc) {
-		io->unlink(temp);
-		return rc;
-	}
-	*won = !io->link(temp, path);
-	if (!*won && errno != EEXIST)
-		rc = io_failed(e, path);
-	if (!rc)
-		rc = sync_directory_of(path, e);
-	if (rc && *won) { /* a name that a power cut may take back is not published */
-		io->unlink(path);
-		*won = 0;
-	}
-	io->unlink(temp); /* last: until path is there to stay, temp stands for it */
-	return rc;
 }

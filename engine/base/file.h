@@ -5,6 +5,7 @@
 #define ENGINE_BASE_FILE_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -23,16 +24,10 @@ int file_read_maybe(char **bytes, size_t *n, const char *path, size_t cap, struc
 int file_replace_pieces(const char *path, const struct iovec *piece, int n, struct err *e);
 /* The same for one piece. */
 int file_replace(const char *path, const void *bytes, size_t n, struct err *e);
-/* The same but for the directory's fsync, which must follow: a file_publish() beside it does it before anybody sees its own. */
-int file_replace_unsynced(const char *path, const void *bytes, size_t n, struct err *e);
 
-/* The same, but only if path does not exist yet (link(2)): *won says whether ours stands there now. On failure, even of
- * the last step, it does not. The moment that path is seen its bytes are there to stay: a power cut right then leaves
- * them as path or as a whole temp file beside it (PATH.*.tmp), which whoever cleans up should link to path. */
-int file_publish(const char *path, const void *bytes, size_t n, int *won, struct err *e);
-
-/* The same for a file too large to stand in memory: begin, any number of additions, then end (it stands there whole) or
- * drop (nothing has changed). After a failure only drop, which is allowed at any time if fd began as -1. */
+/* The same step by step, for a file too large to stand in memory or one of several: begin, any number of additions, then
+ * end, settle or publish; or drop (nothing has changed). After a failure only drop, which is allowed at any time if fd
+ * began as -1. */
 struct file_writer {
 	int fd;
 	char path[PATH_MAX], temp[PATH_MAX];
@@ -41,7 +36,16 @@ int file_begin(struct file_writer *w, const char *path, struct err *e);
 int file_add(struct file_writer *w, const void *bytes, size_t n, struct err *e);
 /* Over what was added before. */
 int file_put(struct file_writer *w, const void *bytes, size_t n, int64_t offset, struct err *e);
+/* Lets the device begin with what an open file has: the fsyncs of several then wait for little more than one. A hint. */
+void file_start_writing(int fd);
+/* It stands there whole: fsync, rename, fsync of the directory. */
 int file_end(struct file_writer *w, struct err *e);
+/* The same but for the directory's fsync, which must follow: file_publish() beside it does it before anybody sees its own. */
+int file_settle(struct file_writer *w, struct err *e);
+/* As file_end(), but only if path does not exist yet (link(2)): *won says whether ours stands there now. On failure, even
+ * of the last step, it does not. The moment that path is seen its bytes are there to stay: a power cut right then leaves
+ * them as path or as a whole temp file beside it (PATH.*.tmp), which whoever cleans up should link to path. */
+int file_publish(struct file_writer *w, bool *won, struct err *e);
 void file_drop(struct file_writer *w);
 
 /* Joins into out[size]; ERR_CANTCREAT if it does not fit. */

@@ -12,8 +12,8 @@ static int compare_trials(struct image_pair *p, const struct results *r, const s
 	int64_t n = r->manifest->n_val;
 	struct err of_a = {0};
 	struct err of_b = {0};
-	uint8_t *bits_a = store_read_bits(r->store, a->key, n, &of_a);
-	uint8_t *bits_b = store_read_bits(r->store, b->key, n, &of_b);
+	uint8_t *bits_a = store_read_bits(r->store, a->key, &a->end, n, &of_a);
+	uint8_t *bits_b = store_read_bits(r->store, b->key, &b->end, n, &of_b);
 
 	if (bits_a && bits_b) {
 		p->seed = a->seed;

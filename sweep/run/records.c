@@ -28,11 +28,14 @@ struct member {
 	}
 
 static const struct member end_member[] = {
-	MEMBER(trial_end, epochs, INT),      MEMBER(trial_end, reason, TEXT),      MEMBER(trial_end, train_s, REAL),
-	MEMBER(trial_end, eval_s, REAL),     MEMBER(trial_end, wall_s, REAL),      MEMBER(trial_end, host, TEXT),
-	MEMBER(trial_end, started, TEXT),    MEMBER(trial_end, ended, TEXT),       MEMBER(trial_end, attempt, INT),
-	MEMBER(trial_end, worker, INT),      NEWER(trial_end, weights, TEXT),      NEWER(trial_end, macs, REAL),
-	NEWER(trial_end, macs_reused, REAL), NEWER(trial_end, epochs_reused, INT), NEWER(trial_end, reused_from, TEXT),
+	MEMBER(trial_end, epochs, INT),      MEMBER(trial_end, reason, TEXT),
+	MEMBER(trial_end, train_s, REAL),    MEMBER(trial_end, eval_s, REAL),
+	MEMBER(trial_end, wall_s, REAL),     MEMBER(trial_end, host, TEXT),
+	MEMBER(trial_end, started, TEXT),    MEMBER(trial_end, ended, TEXT),
+	MEMBER(trial_end, attempt, INT),     MEMBER(trial_end, worker, INT),
+	NEWER(trial_end, weights, TEXT),     NEWER(trial_end, macs, REAL),
+	NEWER(trial_end, macs_reused, REAL), NEWER(trial_end, epochs_reused, INT),
+	NEWER(trial_end, reused_from, TEXT), NEWER(trial_end, correct_bits_xxh3, TEXT),
 };
 static const struct member diverged_member[] = {
 	MEMBER(trial_end, diverged_epoch, INT),    MEMBER(trial_end, diverged_step, INT64),

@@ -225,7 +225,8 @@ static void remove_temps(const char *dir)
 		closedir(d);
 }
 
-/* A result that somebody may have seen before a power cut took its name: its temp file is whole (file_publish()). */
+/* A result that somebody may have seen before a power cut took its name: its temp file is whole, and so is what it belongs
+ * to (file_publish()). */
 static int take_up_result(const struct store *st, const char *key, const char *dir, struct err *e)
 {
 	DIR *d = opendir(dir);
@@ -579,16 +580,18 @@ int store_trial_epoch(struct trial_log *log, const struct epoch_row *row, struct
 	return rc;
 }
 
-/* Syncs the rows and hashes the file as it stands. */
-static int seal_rows(struct trial_log *log, uint64_t *hash, size_t *n, struct err *e)
+static int sync_rows(const struct trial_log *log, struct err *e)
+{
+	return io->fsync(log->fd) ? trial_failed_io(log, "epochs.csv", e) : 0;
+}
+
+/* Of the file as it stands. */
+static int hash_rows(const struct trial_log *log, uint64_t *hash, size_t *n, struct err *e)
 {
 	char path[4096];
 	char *rows;
-	int rc;
+	int rc = trial_path(log->store, path, log->key, "epochs.csv", e);
 
-	if (io->fsync(log->fd))
-		return trial_failed_io(log, "epochs.csv", e);
-	rc = trial_path(log->store, path, log->key, "epochs.csv", e);
 	if (!rc)
 		rc = file_read(&rows, n, path, STORE_ROWS_MAX, e);
 	if (rc)
@@ -606,8 +609,10 @@ static int write_state(struct trial_log *log, const char *name, const void *bloc
 	char path[4096];
 	size_t rows_bytes;
 	char *file;
-	int rc = seal_rows(log, &head.rows_hash, &rows_bytes, e);
+	int rc = sync_rows(log, e);
 
+	if (!rc)
+		rc = hash_rows(log, &head.rows_hash, &rows_bytes, e);
 	if (!rc)
 		rc = trial_path(log->store, path, log->key, name, e);
 	if (rc)
@@ -650,39 +655,79 @@ int store_trial_adopt(struct trial_log *log, const struct study *s, const char *
 	return rc;
 }
 
-/* Its name is synced with that of the result's temp file, which counts for nothing without it (trial_result_whole()). */
-static int put_bits(struct trial_log *log, const uint8_t *bits, int64_t n_bits, struct err *e)
+/* A temp file for `name` in the trial's directory, written and no more. */
+static int begin_file(const struct trial_log *log, struct file_writer *w, const char *name, const void *bytes, size_t n,
+		      struct err *e)
 {
 	char path[4096];
-	int rc = trial_path(log->store, path, log->key, "correct.bits", e);
+	int rc = trial_path(log->store, path, log->key, name, e);
 
-	return rc || !bits ? rc : file_replace_unsynced(path, bits, ((size_t)n_bits + 7) / 8, e);
+	if (!rc)
+		rc = file_begin(w, path, e);
+	return rc ? rc : file_add(w, bytes, n, e);
+}
+
+static int begin_result(const struct trial_log *log, struct file_writer *w, const struct trial_end *end, struct err *e)
+{
+	uint64_t rows_hash = 0;
+	char *text;
+	size_t n;
+	int rc = hash_rows(log, &rows_hash, &n, e);
+
+	if (rc)
+		return rc;
+	text = result_write(end, log->key, rows_hash);
+	if (!text)
+		return err_set(e, ERR_NOMEM, "%s/trials/%s/result.json: out of memory", log->store->dir, log->key);
+	rc = begin_file(log, w, "result.json", text, strlen(text), e);
+	free(text);
+	return rc;
+}
+
+/*
+ * The rows, the bits (whose writer may be without a file) and the result are all written before the first is synced: a
+ * journal commits them together. Until the last is synced a power cut may leave any of them and lose any other; a result
+ * so left counts only where its rows are those it has the hash of and its bits have their name (trial_result_whole()).
+ */
+static int publish_together(const struct trial_log *log, struct file_writer *bits, struct file_writer *result,
+			    struct err *e)
+{
+	bool won;
+	int rc;
+
+	file_start_writing(log->fd);
+	if (bits->fd >= 0)
+		file_start_writing(bits->fd);
+	file_start_writing(result->fd);
+	rc = sync_rows(log, e);
+	if (!rc && bits->fd >= 0)
+		rc = file_settle(bits, e);
+	return rc ? rc : file_publish(result, &won, e);
 }
 
 int store_trial_finish(struct trial_log *log, const struct trial_end *end, const uint8_t *bits, int64_t n_bits,
 		       struct err *e)
 {
+	struct file_writer bits_file = {.fd = -1}, result_file = {.fd = -1};
+	const size_t n = ((size_t)n_bits + 7) / 8;
+	struct trial_end sealed = *end;
 	char path[4096];
-	uint64_t hash = 0;
-	char *text;
-	size_t n;
-	int won;
 	int rc = trial_path(log->store, path, log->key, "result.json", e);
 
 	if (rc)
 		return rc;
 	if (!access(path, F_OK)) /* somebody was first: leave all of theirs as it is */
 		return remove_file(log->store, log->key, "checkpoint", e);
-	rc = seal_rows(log, &hash, &n, e);
+	if (bits) {
+		bits_hash(sealed.correct_bits_xxh3, bits, n);
+		rc = begin_file(log, &bits_file, "correct.bits", bits, n, e);
+	}
 	if (!rc)
-		rc = put_bits(log, bits, n_bits, e);
-	if (rc)
-		return rc;
-	text = result_write(end, log->key, hash);
-	if (!text)
-		return err_set(e, ERR_NOMEM, "%s: out of memory", path);
-	rc = file_publish(path, text, strlen(text), &won, e);
-	free(text);
+		rc = begin_result(log, &result_file, &sealed, e);
+	if (!rc)
+		rc = publish_together(log, &bits_file, &result_file, e);
+	file_drop(&bits_file);
+	file_drop(&result_file);
 	return rc ? rc : remove_file(log->store, log->key, "checkpoint", e);
 }
 

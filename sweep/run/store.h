@@ -126,6 +126,8 @@ struct trial_end {
 	char started[32], ended[32]; /* ISO 8601 UTC */
 	int attempt, worker;         /* attempt counts from 1 */
 	char weights[17];            /* trial_weights_hash() at the end; "" if FAIL, or of a version that kept none */
+	char correct_bits_xxh3
+		[17]; /* XXH3-64 of correct.bits: store_trial_finish() fills it in; "" as above, or without bits */
 	/* This process's share too: what was computed for this trial alone or first, and what another had done. */
 	double macs, macs_reused;        /* multiply-adds, a backward pass counted as two forward */
 	int epochs_reused;               /* first epochs, which are another trial's ... */
@@ -139,8 +141,8 @@ struct trial_end {
 	double last_finite[N_METRICS]; /* its figures; not read back: epochs.csv has the row */
 };
 /*
- * Syncs epochs.csv, writes correct.bits (bits may be NULL where end->weights is ""), publishes result.json, removes the
- * checkpoint. If a result stands there already, it stays.
+ * Writes correct.bits (bits may be NULL where end->weights is "") and result.json, syncs both and epochs.csv, publishes the
+ * result, removes the checkpoint. If a result stands there already, it stays.
  */
 int store_trial_finish(struct trial_log *log, const struct trial_end *end, const uint8_t *bits, int64_t n_bits,
 		       struct err *e);
@@ -173,8 +175,10 @@ void trial_record_release(struct trial_record *r);
  * they do not stand there as this version writes them.
  */
 char *store_read_rows(const struct store *st, const struct study *s, const char *key, int n_rows, size_t *n);
-/* correct.bits of a trial, malloc'ed; NULL if it is not there, has not the bytes of n_bits (ERR_DATA), or cannot be read: *e. */
-uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits, struct err *e);
+/* correct.bits of a trial that ended so, malloc'ed; NULL if it is not there, has not the bytes of n_bits or the hash that
+ * result.json has of it (ERR_DATA), or cannot be read: *e. */
+uint8_t *store_read_bits(const struct store *st, const char *key, const struct trial_end *end, int64_t n_bits,
+			 struct err *e);
 /* Number of the process that works on the directory; 0 if none does (told by the lock's text: no lock is taken). */
 long store_holder(const struct store *st);
 /* Path of a file inside the run directory. */

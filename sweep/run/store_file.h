@@ -27,8 +27,11 @@ uint64_t checkpoint_hash(const struct checkpoint_head *head, const void *block);
 /* DIR/trials/KEY/name; name NULL: the directory. */
 int trial_path(const struct store *st, char out[4096], const char *key, const char *name, struct err *e);
 
+/* XXH3-64 of correct.bits, in hex. */
+void bits_hash(char out[17], const void *bits, size_t n);
+
 /* Is file `name` in the trial's directory a whole result of that trial, made with the rows that stand there, and are the
- * bits there that were written before it? */
+ * bits there, whose name comes behind their bytes? */
 bool trial_result_whole(const struct store *st, const char *key, const char *name);
 
 #endif

@@ -4,8 +4,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -247,7 +249,22 @@ char *store_read_rows(const struct store *st, const struct study *s, const char 
 	return bytes;
 }
 
-uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits, struct err *e)
+void bits_hash(char out[17], const void *bits, size_t n)
+{
+	snprintf(out, 17, "%016" PRIx64, XXH3_64bits(bits, n));
+}
+
+/* Versions that kept no hash are believed. */
+static bool bits_are_those(const struct trial_end *end, const char *bits, size_t n)
+{
+	char hash[17];
+
+	bits_hash(hash, bits, n);
+	return !*end->correct_bits_xxh3 || !strcmp(hash, end->correct_bits_xxh3);
+}
+
+uint8_t *store_read_bits(const struct store *st, const char *key, const struct trial_end *end, int64_t n_bits,
+			 struct err *e)
 {
 	char path[4096];
 	char *bytes = NULL;
@@ -256,10 +273,13 @@ uint8_t *store_read_bits(const struct store *st, const char *key, int64_t n_bits
 	if (trial_path(st, path, key, "correct.bits", e) ||
 	    file_read(&bytes, &n, path, n_bits > 0 ? (size_t)n_bits / 8 + 1 : 0, e))
 		return NULL;
-	if (n_bits > 0 && n == (size_t)(n_bits + 7) / 8)
+	if (n_bits <= 0 || n != (size_t)(n_bits + 7) / 8)
+		err_set(e, ERR_DATA, "%s: damaged: %zu bytes", path, n);
+	else if (!bits_are_those(end, bytes, n))
+		err_set(e, ERR_DATA, "%s: damaged: not the bits that result.json was published with", path);
+	else
 		return (uint8_t *)bytes;
 	free(bytes);
-	err_set(e, ERR_DATA, "%s: damaged: %zu bytes", path, n);
 	return NULL;
 }
 

@@ -102,7 +102,7 @@ static void compare_end(struct verdict *v, const struct verifier *w, const struc
 {
 	const int64_t n = dataset_info(w->p->src.val)->n;
 	struct err ignored;
-	uint8_t *bits = store_read_bits(w->st, v->key, n, &ignored);
+	uint8_t *bits = store_read_bits(w->st, v->key, end, n, &ignored);
 	char hash[TRIAL_WEIGHTS_HASH];
 
 	trial_weights_hash(t, hash);

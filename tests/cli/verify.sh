@@ -47,6 +47,9 @@ said "$tmp/out" "weights: the hash was 0000"
 cp -r "$d" "$tmp/bits"
 printf '\000\000\000\000' >"$tmp/bits/trials/$k0/correct.bits"
 status 1 "$GAPSWEEP" verify "$tmp/bits" --trials 0
+said "$tmp/out" "correct.bits is missing or damaged"
+sed -i '/"correct_bits_xxh3"/d' "$tmp/bits/trials/$k0/result.json"
+status 1 "$GAPSWEEP" verify "$tmp/bits" --trials 0
 said "$tmp/out" "other images were right"
 
 # A result of a version that kept no hash of the weights is compared as far as it goes; what is not finished is counted.

@@ -455,23 +455,54 @@ static void apply(struct disk *d, const struct op *op)
 }
 
 /* What a power cut leaves of what was not synced. */
-enum loss { KEEP_ALL, DROP_DATA, CUT_TO_ONE, CUT_TO_HALF, DROP_NAMES, DROP_BOTH, DROP_ODD, DROP_EVEN, N_LOSSES };
+enum loss {
+	KEEP_ALL,
+	DROP_DATA,
+	CUT_TO_ONE,
+	CUT_TO_HALF,
+	ZERO_DATA, /* the size was kept, the bytes were not */
+	DROP_DATA_ODD,
+	DROP_DATA_EVEN, /* of every other file */
+	DROP_NAMES,
+	DROP_BOTH,
+	DROP_ODD,
+	DROP_EVEN, /* every other name */
+	N_LOSSES
+};
 
-static size_t left_of(const struct content *f, enum loss loss)
+static bool data_kept(enum loss loss, int file)
+{
+	if (loss == DROP_DATA_ODD || loss == DROP_DATA_EVEN)
+		return file % 2 == (loss == DROP_DATA_EVEN);
+	return loss == KEEP_ALL || loss == DROP_NAMES || loss == DROP_ODD || loss == DROP_EVEN;
+}
+
+/* Its bytes behind the cut; how many. */
+static size_t left_of(char out[8192], const struct content *f, enum loss loss)
 {
 	size_t loose = f->n > f->n_synced ? f->n - f->n_synced : 0;
 
-	return f->n_synced + (loss == CUT_TO_ONE ? loose > 0 : loss == CUT_TO_HALF ? loose / 2 : 0);
+	memcpy(out, f->n >= f->n_synced ? f->now : f->synced, sizeof(f->now));
+	if (loss == ZERO_DATA)
+		memset(out + f->n_synced, 0, loose);
+	return f->n_synced + (loss == CUT_TO_ONE    ? loose > 0
+			      : loss == CUT_TO_HALF ? loose / 2
+			      : loss == ZERO_DATA   ? loose
+						    : 0);
 }
 
-static void build_file(const char *path, const struct content *f, enum loss loss)
+static void build_file(const char *path, const struct disk *d, int file, enum loss loss)
 {
-	bool whole = loss == KEEP_ALL || loss == DROP_NAMES || loss == DROP_ODD || loss == DROP_EVEN;
+	const struct content *f = &d->file[file];
 	FILE *out = fopen(path, "w");
+	char left[8192];
 
 	if (!out)
 		return; /* its directory was lost, and it with it */
-	fwrite(whole || f->n >= f->n_synced ? f->now : f->synced, 1, whole ? f->n : left_of(f, loss), out);
+	if (data_kept(loss, file))
+		fwrite(f->now, 1, f->n, out);
+	else
+		fwrite(left, 1, left_of(left, f, loss), out);
 	fclose(out);
 }
 
@@ -496,7 +527,7 @@ static void build_names(const struct disk *d, const struct name *list, int n, en
 			if (list[i].file < 0)
 				mkdir(path, 0755);
 			else
-				build_file(path, &d->file[list[i].file], loss);
+				build_file(path, d, list[i].file, loss);
 		}
 }
 
