@@ -64,7 +64,7 @@ PKG_LINT  := clang-format cppcheck
 
 .DEFAULT_GOAL := help
 .PHONY: test-faults faults soak fuzz fuzz-targets coverage covered memcheck opt-levels help all demo test check sanitized bench bench-peers bench-sweep bench-sched asan ubsan tsan fmt lint layers install clean deps deps-test data
-.SECONDARY:
+.SECONDARY: $(patsubst %.c,$(B)/%.o,$(wildcard tests/*/*.c)) # a chain of rules makes programs of them
 
 help:                ## this list
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
