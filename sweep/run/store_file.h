@@ -1,5 +1,6 @@
 /*
- * store_file.h - what store.c and store_read.c share: names inside a trial's directory and the checkpoint's layout.
+ * store_file.h - what store.c, store_trial.c and store_read.c share: names inside a trial's directory, the checkpoint's
+ * layout, errors.
  */
 #ifndef SWEEP_RUN_STORE_FILE_H
 #define SWEEP_RUN_STORE_FILE_H
@@ -23,6 +24,11 @@ struct checkpoint_head {
 };
 /* Hash of head and block; head->hash itself is left out. */
 uint64_t checkpoint_hash(const struct checkpoint_head *head, const void *block);
+
+/* Both set e from errno, which says why there is no writing to path (ERR_IO), or no making it (ERR_CANTCREAT; a full or
+ * failing disk: ERR_IO). */
+int store_io_failed(struct err *e, const char *path);
+int store_cannot_create(struct err *e, const char *path);
 
 /* DIR/trials/KEY/name; name NULL: the directory. */
 int trial_path(const struct store *st, char out[4096], const char *key, const char *name, struct err *e);
