@@ -245,6 +245,34 @@ static void a_record_reads_back_to_the_bit(void **state)
 	store_close(&st);
 }
 
+static void damaged_bits_are_not_believed(void **state)
+{
+	struct store st;
+	struct trial_end end;
+	struct err e = {0};
+	uint8_t *bits;
+
+	(void)state;
+	open_store(&st);
+	whole_trial(&st);
+	assert_int_equal(store_trial_state(&st, KEY, &end, &e), 0);
+	bits = store_read_bits(&st, KEY, &end, 9, &e);
+	assert_non_null(bits);
+	assert_memory_equal(bits, "\x5a\x01", 2);
+	free(bits);
+	put(in_trial("correct.bits"), "\x5b\x01", 2);
+	assert_null(store_read_bits(&st, KEY, &end, 9, &e));
+	assert_int_equal(e.code, ERR_DATA);
+	assert_non_null(strstr(e.msg, "not the bits that result.json was published with"));
+	*end.correct_bits_xxh3 = 0; /* a version that kept no hash */
+	bits = store_read_bits(&st, KEY, &end, 9, &e);
+	assert_non_null(bits);
+	free(bits);
+	assert_null(store_read_bits(&st, KEY, &end, 17, &e)); /* of another number of images */
+	assert_int_equal(e.code, ERR_DATA);
+	store_close(&st);
+}
+
 static void a_torn_last_row_is_not_there(void **state)
 {
 	struct store st;
@@ -728,6 +756,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_FRESH_DIRECTORY(a_record_reads_back_to_the_bit),
+		IN_FRESH_DIRECTORY(damaged_bits_are_not_believed),
 		IN_FRESH_DIRECTORY(a_torn_last_row_is_not_there),
 		cmocka_unit_test(rows_are_the_same_read_either_way),
 		IN_FRESH_DIRECTORY(resume_keeps_the_rows_of_the_checkpoint),
