@@ -126,8 +126,7 @@ struct trial_end {
 	char started[32], ended[32]; /* ISO 8601 UTC */
 	int attempt, worker;         /* attempt counts from 1 */
 	char weights[17];            /* trial_weights_hash() at the end; "" if FAIL, or of a version that kept none */
-	char correct_bits_xxh3
-		[17]; /* XXH3-64 of correct.bits: store_trial_finish() fills it in; "" as above, or without bits */
+	char correct_bits_xxh3[17];  /* of that file, in hex, by store_trial_finish(); "" as above, or without bits */
 	/* This process's share too: what was computed for this trial alone or first, and what another had done. */
 	double macs, macs_reused;        /* multiply-adds, a backward pass counted as two forward */
 	int epochs_reused;               /* first epochs, which are another trial's ... */
