@@ -347,11 +347,10 @@ KERN_INLINE void collect(float *dx, const float *dy, const uint8_t *arg, const s
 		vf sum = add ? vf_load(dx + k) : (vf){0};
 
 		KERN_UNROLL
-		for (int i = 0; i < n; i++) {
-			vi index = vi_bytes(arg + from[i].at + k);
-
-			sum += vf_and(vf_load(dy + from[i].at + k), index == from[i].index);
-		}
+		for (int i = 0; i < SOURCES; i++)
+			if (i < n)
+				sum += vf_and(vf_load(dy + from[i].at + k),
+					      vi_bytes(arg + from[i].at + k) == from[i].index);
 		vf_store(dx + k, sum);
 	}
 	for (; k < c; k++) {

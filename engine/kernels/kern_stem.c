@@ -312,14 +312,17 @@ KERN_INLINE void transform_product(float *y, const float *m, ptrdiff_t plane, co
 		output_line(t[b], d);
 	}
 	KERN_UNROLL
-	for (int a = 0; a < down; a++) {
+	for (int a = 0; a < OUT; a++) {
+		if (a >= down)
+			continue;
 		KERN_UNROLL
 		for (int b = 0; b < PATCH; b++)
 			d[b] = t[b][a];
 		output_line(o, d);
 		KERN_UNROLL
-		for (int b = 0; b < across; b++)
-			store_output(y, o[b], tl, at + (a * cs->q + b) * (ptrdiff_t)cs->k + k, k, n);
+		for (int b = 0; b < OUT; b++)
+			if (b < across)
+				store_output(y, o[b], tl, at + (a * cs->q + b) * (ptrdiff_t)cs->k + k, k, n);
 	}
 }
 
