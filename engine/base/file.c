@@ -217,6 +217,7 @@ int file_put(struct file_writer *w, const void *bytes, size_t n, int64_t offset,
 	return file_add(w, bytes, n, e);
 }
 
+/* Not by way of `io`: nothing depends on it, and no power cut or failure can tell. */
 void file_start_writing(int fd)
 {
 	if (sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE))

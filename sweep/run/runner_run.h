@@ -54,7 +54,8 @@ struct run {
 	struct err store_err;  /* ... and why */
 };
 
-/* Runs the n trials of a bundle, begun and no more, until each has ended or is stopped; the results go out as they end. */
+/* Runs the n trials of a bundle, begun and no more, until each has ended or is stopped; results go out as they end. Where
+ * the run directory failed, a trial has store_rc and store_err, and r->stop is set. */
 void run_bundle(struct run *run, int n);
 
 #endif

@@ -126,7 +126,7 @@ struct trial_end {
 	char started[32], ended[32]; /* ISO 8601 UTC */
 	int attempt, worker;         /* attempt counts from 1 */
 	char weights[17];            /* trial_weights_hash() at the end; "" if FAIL, or of a version that kept none */
-	char correct_bits_xxh3[17];  /* of that file, in hex, by store_trial_finish(); "" as above, or without bits */
+	char correct_bits_xxh3[17];  /* of that file, in hex; "" as above, or without bits */
 	/* This process's share too: what was computed for this trial alone or first, and what another had done. */
 	double macs, macs_reused;        /* multiply-adds, a backward pass counted as two forward */
 	int epochs_reused;               /* first epochs, which are another trial's ... */
@@ -141,7 +141,8 @@ struct trial_end {
 };
 /*
  * Writes correct.bits (bits may be NULL where end->weights is "") and result.json, syncs both and epochs.csv, publishes the
- * result, removes the checkpoint. If a result stands there already, it stays.
+ * result (its correct_bits_xxh3 is made of bits, whatever stands in end), removes the checkpoint. If a result stands there
+ * already, it stays.
  */
 int store_trial_finish(struct trial_log *log, const struct trial_end *end, const uint8_t *bits, int64_t n_bits,
 		       struct err *e);
