@@ -196,10 +196,11 @@ struct ahead {
 	const float *map; /* [][h][w][c], from the first channel on */
 	int h, w, c, count;
 	int border, step;       /* tile i, j's first new pixel: border + step * i, border + step * j */
-	int rows, cols;         /* a tile's new pixels */
+	int rows, cols;         /* a tile's new pixels, */
+	int run;                /* of which so many of a row lie side by side, with nothing between them */
 	int tile, end;          /* the one at hand ... */
 	struct place place;     /* ... its first new pixel ... */
-	int row, col;           /* ... and, from there, the pixel at hand */
+	int row, col;           /* ... and, from there, the run at hand */
 	const float *at, *stop; /* lines of it that are still to come */
 	int lines;              /* a call */
 };
@@ -212,8 +213,9 @@ static inline struct ahead ahead_of(struct ahead a, int from, int tiles, int cal
 	a.tile = from - 1; /* at its last pixel */
 	a.rows = a.step * a.kd->rows;
 	a.cols = a.step * a.kd->cols;
+	a.run = a.count == a.c ? a.cols : 1;
 	a.row = a.rows - 1;
-	a.col = a.cols - 1;
+	a.col = a.cols - a.run;
 	a.end = min_int(from + tiles, a.kd->tiles);
 	lines = (a.end - from) * a.rows * a.cols * ((a.count + LINE - 1) / LINE);
 	a.lines = lines > 0 ? (lines + calls - 1) / calls : 0;
@@ -231,34 +233,43 @@ static inline bool ahead_next_tile(struct ahead *a)
 	return true;
 }
 
-/* To the next pixel that lies in the map; false at the end. */
+/* To the next run that lies in the map, or what of it does; false at the end. */
 static inline bool ahead_next(struct ahead *a)
 {
-	int row, col;
+	int row, first, end;
 
 	do {
-		if (++a->col == a->cols) {
+		a->col += a->run;
+		if (a->col == a->cols) {
 			a->col = 0;
 			if (++a->row == a->rows && !ahead_next_tile(a))
 				return false;
 		}
 		row = a->place.row + a->row;
-		col = a->place.col + a->col;
-	} while (row < 0 || row >= a->h || col < 0 || col >= a->w);
-	a->at = a->map + (((ptrdiff_t)a->place.image * a->h + row) * a->w + col) * a->c;
-	a->stop = a->at + a->count;
+		first = a->place.col + a->col;
+		end = min_int(first + a->run, a->w);
+		first = first < 0 ? 0 : first;
+	} while (row < 0 || row >= a->h || first >= end);
+	a->at = a->map + (((ptrdiff_t)a->place.image * a->h + row) * a->w + first) * a->c;
+	a->stop = a->at + (ptrdiff_t)(end - first - 1) * a->c + a->count;
 	return true;
 }
 
 static inline void ahead_go(struct ahead *a)
 {
-	for (int i = 0; i < a->lines; i++) {
+	for (ptrdiff_t left = (ptrdiff_t)a->lines * LINE; left > 0;) {
+		const float *at, *end;
+
 		if (a->at >= a->stop && !ahead_next(a)) {
 			a->lines = 0;
 			return;
 		}
-		__builtin_prefetch(a->at, 0, 2);
-		a->at += LINE;
+		at = a->at;
+		end = a->stop - at < left ? a->stop : at + left;
+		left -= end - at;
+		for (; at < end; at += LINE)
+			__builtin_prefetch(at, 0, 2);
+		a->at = at;
 	}
 }
 

@@ -7,6 +7,9 @@
 
 #include "engine/kernels/kern_winograd_shared.h"
 
+/* Transforms ask for the weights of so many channels ahead: a channel's are nine lines, far from the next one's. */
+enum { AHEAD_W = 4 };
+
 /* G g */
 KERN_INLINE void weight_line(vf o[PATCH], vf g0, vf g1, vf g2);
 /* G^T u */
@@ -38,16 +41,22 @@ KERN_INLINE void transform_taps(float *u, ptrdiff_t plane, const float *g, ptrdi
 /* Outputs k0 .. k0 + kn - 1 of w [3][3][c][k] into panels. */
 static void transform_weights(float *u, ptrdiff_t plane, const float *w, int c, int k, int k0, int kn)
 {
-	for (int i = 0; i < kn; i += VL) {
-		float *out = u + (ptrdiff_t)(i / PANEL) * PANEL * c + i % PANEL;
+	const ptrdiff_t tap = (ptrdiff_t)c * k;
 
-		for (int ch = 0; ch < c; ch++, out += PANEL) {
-			const float *g = w + (ptrdiff_t)ch * k + k0 + i;
+	for (int panel = 0; panel < kn; panel += PANEL) {
+		int end = min_int(kn - panel, PANEL);
 
-			if (i + VL <= kn)
-				transform_taps(out, plane, g, (ptrdiff_t)c * k, VL);
-			else
-				transform_taps(out, plane, g, (ptrdiff_t)c * k, kn - i);
+		for (int ch = 0; ch < c; ch++, u += PANEL) {
+			const float *g = w + (ptrdiff_t)ch * k + k0 + panel;
+
+			for (int i = 0; i < end; i += VL) {
+				for (int r = 0; r < 9; r++)
+					__builtin_prefetch(g + i + r * tap + AHEAD_W * k);
+				if (i + VL <= end)
+					transform_taps(u + i, plane, g + i, tap, VL);
+				else
+					transform_taps(u + i, plane, g + i, tap, end - i);
+			}
 		}
 	}
 }
