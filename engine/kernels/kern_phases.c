@@ -548,9 +548,11 @@ static void sum_products(float *du, const float *v, ptrdiff_t v_step, const floa
 		if (!r->count[i])
 			continue;
 		for (int ch = 0; ch < c; ch += SUM_ROWS) {
+			float *at = du + (ptrdiff_t)ch * PANEL;
+
 			ahead_go(in);
 			ahead_go(out);
-			sum(du + (ptrdiff_t)ch * PANEL, v + ch / VL * v_step + (ptrdiff_t)r->begin[i] * VL + ch % VL,
+			sum(at, at + SUM_ROWS * PANEL, v + ch / VL * v_step + (ptrdiff_t)r->begin[i] * VL + ch % VL,
 			    w + (ptrdiff_t)r->begin[i] * PANEL, r->count[i], add);
 		}
 	}

@@ -23,13 +23,15 @@ enum { KERNEL = 7, TAPS = 4, OUT = 3, BLOCK = BLOCK_TILES };
 /* Sums of all twelve channels of three times four at once, where there are registers for them. */
 #if defined(KERN_avx512)
 enum { STEM_ROWS = 12 };
-#define SUM_NAME sum12x2
-#define TILE_T   12
-#define TILE_NV  2
+#define SUM_NAME  sum12x2
+#define STEP_NAME sum12x2_step
+#define TILE_T    12
+#define TILE_NV   2
 #include "engine/kernels/kern_winograd_tile.h"
-#define SUM_NAME sum12x1
-#define TILE_T   12
-#define TILE_NV  1
+#define SUM_NAME  sum12x1
+#define STEP_NAME sum12x1_step
+#define TILE_T    12
+#define TILE_NV   1
 #include "engine/kernels/kern_winograd_tile.h"
 static const sum_fn stem_sums[2] = {sum12x1, sum12x2};
 #else
@@ -459,9 +461,12 @@ static void sum_products(float *du, const float *v, const float *w, const struct
 {
 	for (int point = 0; point < POINTS; point++, du += st->u_plane, v += st->v_plane, w += st->m_plane) {
 		ahead_go(next);
-		for (int i = 0; i < st->depth; i += STEM_ROWS)
-			stem_sums[kn > VL](du + (ptrdiff_t)i * PANEL, v + (ptrdiff_t)(i / VL) * VL * tiles + i % VL, w,
+		for (int i = 0; i < st->depth; i += STEM_ROWS) {
+			float *at = du + (ptrdiff_t)i * PANEL;
+
+			stem_sums[kn > VL](at, at + st->u_plane, v + (ptrdiff_t)(i / VL) * VL * tiles + i % VL, w,
 					   tiles, add);
+		}
 	}
 }
 

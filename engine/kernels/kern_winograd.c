@@ -528,11 +528,12 @@ static void sum_products(float *du, const float *v, const float *w, const struct
 			sum_fn sum = sums[kn - k > VL];
 
 			for (int i = 0; i < c; i += SUM_ROWS) {
+				float *at = du + (ptrdiff_t)k * c_padded + i * PANEL;
+
 				ahead_go(next_x);
 				ahead_go(next_dy);
-				sum(du + (ptrdiff_t)k * c_padded + i * PANEL,
-				    v + (ptrdiff_t)(i / VL) * VL * bl->tiles + i % VL, w + (ptrdiff_t)k * bl->tiles,
-				    tiles, add);
+				sum(at, at + SUM_ROWS * PANEL, v + (ptrdiff_t)(i / VL) * VL * bl->tiles + i % VL,
+				    w + (ptrdiff_t)k * bl->tiles, tiles, add);
 			}
 		}
 		v += bl->v.plane;

@@ -16,8 +16,8 @@ enum { TILE = 4, PATCH = 6, POINTS = 36, PANEL = 2 * VL, PLANE_PAD = 16, LINE = 
 
 /* U does not fit beside V and M into the level-2 cache, and the hardware's own prefetching begins anew on every page of 4 KB.
  * So many rows of a panel are asked for ahead (8 and 24 no different from 16); the next panel follows where one ends. Sums ask
- * for V so many tiles ahead (16 and 28 no different from 8), and at their start for the du that they will be added to: both
- * gain twice what du alone does, V alone nothing. */
+ * for V so many tiles ahead (16 and 28 no different from 8), and for the du of the sums to come, a line a tile: all of it at
+ * once keeps V waiting. */
 enum { AHEAD_U = 16, AHEAD_V = 8 };
 
 #if defined(KERN_avx512)
@@ -25,12 +25,14 @@ enum { ROWS = 14, FEW_ROWS = 4, SUM_ROWS = 8 };
 #define PRODUCT_NAME product14x2
 #define TILE_M       14
 #define SUM_NAME     sum8x2
+#define STEP_NAME    sum8x2_step
 #define TILE_T       8
 #define TILE_NV      2
 #include "engine/kernels/kern_winograd_tile.h"
 #define PRODUCT_NAME product14x1
 #define TILE_M       14
 #define SUM_NAME     sum8x1
+#define STEP_NAME    sum8x1_step
 #define TILE_T       8
 #define TILE_NV      1
 #include "engine/kernels/kern_winograd_tile.h"
@@ -43,7 +45,7 @@ enum { ROWS = 14, FEW_ROWS = 4, SUM_ROWS = 8 };
 #define TILE_NV      1
 #include "engine/kernels/kern_winograd_tile.h"
 typedef void (*product_fn)(float *m, const float *v, const float *u, int depth);
-typedef void (*sum_fn)(float *du, const float *v, const float *w, int tiles, bool add);
+typedef void (*sum_fn)(float *du, const float *next, const float *v, const float *w, int tiles, bool add);
 static const product_fn products[2][2] = {{product14x1, product14x2}, {product4x1, product4x2}};
 static const sum_fn sums[2] = {sum8x1, sum8x2};
 #else
@@ -51,12 +53,14 @@ enum { ROWS = 6, FEW_ROWS = 2, SUM_ROWS = 4 };
 #define PRODUCT_NAME product6x2
 #define TILE_M       6
 #define SUM_NAME     sum4x2
+#define STEP_NAME    sum4x2_step
 #define TILE_T       4
 #define TILE_NV      2
 #include "engine/kernels/kern_winograd_tile.h"
 #define PRODUCT_NAME product6x1
 #define TILE_M       6
 #define SUM_NAME     sum4x1
+#define STEP_NAME    sum4x1_step
 #define TILE_T       4
 #define TILE_NV      1
 #include "engine/kernels/kern_winograd_tile.h"
@@ -69,7 +73,7 @@ enum { ROWS = 6, FEW_ROWS = 2, SUM_ROWS = 4 };
 #define TILE_NV      1
 #include "engine/kernels/kern_winograd_tile.h"
 typedef void (*product_fn)(float *m, const float *v, const float *u, int depth);
-typedef void (*sum_fn)(float *du, const float *v, const float *w, int tiles, bool add);
+typedef void (*sum_fn)(float *du, const float *next, const float *v, const float *w, int tiles, bool add);
 static const product_fn products[2][2] = {{product6x1, product6x2}, {product2x1, product2x2}};
 static const sum_fn sums[2] = {sum4x1, sum4x2};
 #endif

@@ -98,9 +98,13 @@ static void transform_turned(float *u, ptrdiff_t plane, const float *w, int c, i
 			float g[9][VL * VL] __attribute__((aligned(64)));
 			int kn = min_int(k - k0, VL);
 
-			for (int tap = 0; tap < 9; tap++)
-				transpose_block(g[8 - tap], w + ((ptrdiff_t)tap * c + c0 + i) * k + k0,
-						min_int(cn - i, VL), kn, k);
+			for (int tap = 0; tap < 9; tap++) {
+				const float *at = w + ((ptrdiff_t)tap * c + c0 + i) * k + k0;
+
+				for (int j = 0; j < min_int(cn - i, VL); j++)
+					__builtin_prefetch(at + j * (ptrdiff_t)k + 2 * VL);
+				transpose_block(g[8 - tap], at, min_int(cn - i, VL), kn, k);
+			}
 			for (int ch = 0; ch < kn; ch++, out += PANEL)
 				transform_taps(out, plane, g[0] + ch * VL, VL * VL, VL);
 		}
@@ -144,6 +148,8 @@ static void finish_weights(float *dw, const float *du, ptrdiff_t plane, int c, i
 		for (int ch = 0; ch < c; ch++, from += PANEL) {
 			float *out = dw + (ptrdiff_t)ch * k + k0 + i;
 
+			for (int point = 0; point < POINTS; point++)
+				__builtin_prefetch(from + point * plane + 2 * PANEL);
 			if (i + VL <= kn)
 				finish_taps(out, tap, from, plane, VL);
 			else

@@ -3,7 +3,8 @@
  *
  * PRODUCT_NAME (forward, backward to the data): m [rows][PANEL] = v [rows][depth] u [depth][PANEL], TILE_M rows (Winograd
  * tiles) times TILE_NV vectors of outputs. SUM_NAME (backward to the weights): du [TILE_T][PANEL] (+)= sum over tiles of
- * v [tile][VL] w [tile][PANEL]. Array bounds are constants of the preprocessor: see kern_conv_tile.h.
+ * v [tile][VL] w [tile][PANEL]; `next` is the du of the call to come. Array bounds are constants of the preprocessor: see
+ * kern_conv_tile.h.
  */
 #ifdef PRODUCT_NAME
 static void PRODUCT_NAME(float *m, const float *v, const float *u, int depth)
@@ -48,31 +49,45 @@ static void PRODUCT_NAME(float *m, const float *v, const float *u, int depth)
 #endif
 
 #ifdef SUM_NAME
-static void SUM_NAME(float *du, const float *v, const float *w, int tiles, bool add)
+KERN_INLINE void STEP_NAME(vf sum[TILE_T][TILE_NV], const float *v, const float *w)
 {
+	vf wv[TILE_NV];
+
+	__builtin_prefetch(v + AHEAD_V * VL);
+	KERN_UNROLL
+	for (int j = 0; j < TILE_NV; j++)
+		wv[j] = vf_load(w + j * VL);
+	KERN_UNROLL
+	for (int i = 0; i < TILE_T; i++)
+		KERN_UNROLL
+	for (int j = 0; j < TILE_NV; j++)
+		sum[i][j] += v[i] * wv[j];
+}
+
+static void SUM_NAME(float *du, const float *next, const float *v, const float *w, int tiles, bool add)
+{
+	const int lines = TILE_T * PANEL / LINE; /* of next: a pair of tiles asks for two of them */
+	const int pairs = tiles / 2, asking = 2 * pairs < lines ? pairs : lines / 2;
+	const float *asked = v + asking * 2 * VL, *end = v + pairs * 2 * VL;
 	vf sum[TILE_T][TILE_NV];
 
-	KERN_UNROLL
-	for (int i = 0; i < TILE_T * PANEL; i += LINE) /* added to when the sums are made */
-		__builtin_prefetch(du + i, 1);
 	KERN_UNROLL
 	for (int i = 0; i < TILE_T; i++)
 		KERN_UNROLL
 	for (int j = 0; j < TILE_NV; j++)
 		sum[i][j] = (vf){0};
-	for (; tiles > 0; tiles--, v += VL, w += PANEL) {
-		vf wv[TILE_NV];
-
-		__builtin_prefetch(v + AHEAD_V * VL);
-		KERN_UNROLL
-		for (int j = 0; j < TILE_NV; j++)
-			wv[j] = vf_load(w + j * VL);
-		KERN_UNROLL
-		for (int i = 0; i < TILE_T; i++)
-			KERN_UNROLL
-		for (int j = 0; j < TILE_NV; j++)
-			sum[i][j] += v[i] * wv[j];
+	for (; v < asked; v += 2 * VL, w += 2 * PANEL, next += 2 * LINE) {
+		__builtin_prefetch(next, 1);
+		__builtin_prefetch(next + LINE, 1);
+		STEP_NAME(sum, v, w);
+		STEP_NAME(sum, v + VL, w + PANEL);
 	}
+	for (; v < end; v += 2 * VL, w += 2 * PANEL) {
+		STEP_NAME(sum, v, w);
+		STEP_NAME(sum, v + VL, w + PANEL);
+	}
+	if (tiles % 2)
+		STEP_NAME(sum, v, w);
 	if (add)
 		KERN_UNROLL
 	for (int i = 0; i < TILE_T; i++)
@@ -86,6 +101,7 @@ static void SUM_NAME(float *du, const float *v, const float *w, int tiles, bool 
 		vf_store(du + i * PANEL + j * VL, sum[i][j]);
 }
 #undef SUM_NAME
+#undef STEP_NAME
 #undef TILE_T
 #endif
 #undef TILE_NV
