@@ -16,8 +16,8 @@ enum { TILE = 4, PATCH = 6, POINTS = 36, PANEL = 2 * VL, PLANE_PAD = 16, LINE = 
 
 /* U does not fit beside V and M into the level-2 cache, and the hardware's own prefetching begins anew on every page of 4 KB.
  * So many rows of a panel are asked for ahead (8 and 24 no different from 16); the next panel follows where one ends. Sums ask
- * for V so many tiles ahead (16 and 28 no different from 8), and for the du of the sums to come, a line a tile: all of it at
- * once keeps V waiting. */
+ * for V so many tiles ahead (16 and 28 no different from 8), and for the du of the sums to come, a line a tile: 1 to 4 % faster
+ * than asking for their own, all at once, at their start. */
 enum { AHEAD_U = 16, AHEAD_V = 8 };
 
 #if defined(KERN_avx512)

@@ -7,8 +7,9 @@
 
 #include "engine/kernels/kern_winograd_shared.h"
 
-/* Transforms ask for the weights of so many channels ahead: a channel's are nine lines, far from the next one's. */
-enum { AHEAD_W = 4 };
+/* What transforms read next lies far apart: a channel's weights are nine lines, its sums 36. They ask for w so many channels
+ * ahead, turned for so many vectors of its outputs, and for du so many channels ahead; no other distances were tried. */
+enum { AHEAD_W = 4, AHEAD_TURNED = 2, AHEAD_DU = 2 };
 
 /* G g */
 KERN_INLINE void weight_line(vf o[PATCH], vf g0, vf g1, vf g2);
@@ -102,7 +103,7 @@ static void transform_turned(float *u, ptrdiff_t plane, const float *w, int c, i
 				const float *at = w + ((ptrdiff_t)tap * c + c0 + i) * k + k0;
 
 				for (int j = 0; j < min_int(cn - i, VL); j++)
-					__builtin_prefetch(at + j * (ptrdiff_t)k + 2 * VL);
+					__builtin_prefetch(at + j * (ptrdiff_t)k + AHEAD_TURNED * VL);
 				transpose_block(g[8 - tap], at, min_int(cn - i, VL), kn, k);
 			}
 			for (int ch = 0; ch < kn; ch++, out += PANEL)
@@ -148,8 +149,9 @@ static void finish_weights(float *dw, const float *du, ptrdiff_t plane, int c, i
 		for (int ch = 0; ch < c; ch++, from += PANEL) {
 			float *out = dw + (ptrdiff_t)ch * k + k0 + i;
 
+			/* Beside the loads gcc 12 would make other FMAs of the sums, and other last bits. */
 			for (int point = 0; point < POINTS; point++)
-				__builtin_prefetch(from + point * plane + 2 * PANEL);
+				__builtin_prefetch(from + point * plane + AHEAD_DU * PANEL);
 			if (i + VL <= kn)
 				finish_taps(out, tap, from, plane, VL);
 			else

@@ -3,7 +3,7 @@
  *
  * PRODUCT_NAME (forward, backward to the data): m [rows][PANEL] = v [rows][depth] u [depth][PANEL], TILE_M rows (Winograd
  * tiles) times TILE_NV vectors of outputs. SUM_NAME (backward to the weights): du [TILE_T][PANEL] (+)= sum over tiles of
- * v [tile][VL] w [tile][PANEL]; `next` is the du of the call to come. Array bounds are constants of the preprocessor: see
+ * v [tile][VL] w [tile][PANEL]; `next` is the du of the call to come, mostly. Array bounds are constants of the preprocessor: see
  * kern_conv_tile.h.
  */
 #ifdef PRODUCT_NAME
